@@ -1,0 +1,53 @@
+package event
+
+import "time"
+
+// Verdict is how an attempt ended, in the words of the engine: what to do next
+// with the event. It is always explicit, never inferred from an error's type.
+type Verdict int
+
+const (
+	// Delivered: the destination took the event and answered so.
+	Delivered Verdict = iota
+	// Retry: this attempt failed and a later one may succeed.
+	Retry
+	// Reject: the destination judged the event itself; no later attempt can
+	// succeed, so the event goes to the dead letters.
+	Reject
+	// Unavailable: the destination as a whole cannot take events now
+	// (connection refused, 503, breaker open). The attempt says nothing about
+	// the event and does not count against its schedule.
+	Unavailable
+)
+
+// String returns the verdict in lower case, as shown to people and in metrics.
+func (v Verdict) String() string {
+	switch v {
+	case Delivered:
+		return "delivered"
+	case Retry:
+		return "retry"
+	case Reject:
+		return "reject"
+	case Unavailable:
+		return "unavailable"
+	}
+	return "unknown"
+}
+
+// Outcome is the record of one attempt.
+type Outcome struct {
+	Verdict Verdict
+	// After is the wait the destination asked for (Retry-After); zero means
+	// that the route's schedule decides.
+	After time.Duration
+	// Status is the destination's own code (an HTTP status), 0 if it gave none.
+	Status int
+	// Happened says whether the destination may have acted on the event.
+	Happened Happened
+	// Reason is one line for people, without payload or secrets: what went
+	// wrong. Empty when delivered.
+	Reason string
+	// Hint is what a person can do about it; may be empty.
+	Hint string
+}
