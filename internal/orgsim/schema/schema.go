@@ -1,0 +1,88 @@
+// Package schema is the metadata of a simulated org: sObjects, platform events
+// and their fields. It knows nothing of rows or wires.
+package schema
+
+// Kind tells records from events.
+type Kind int
+
+const (
+	// Record is an sObject with rows.
+	Record Kind = iota
+	// PlatformEvent is an event definition (Name__e); it has no rows.
+	PlatformEvent
+)
+
+// Type is a field type in describe's words.
+type Type string
+
+// The field types the simulator knows (describe's "type").
+const (
+	TypeID            Type = "id"
+	TypeReference     Type = "reference"
+	TypeString        Type = "string"
+	TypeTextArea      Type = "textarea"
+	TypePhone         Type = "phone"
+	TypeEmail         Type = "email"
+	TypeURL           Type = "url"
+	TypePicklist      Type = "picklist"
+	TypeMultiPicklist Type = "multipicklist"
+	TypeBoolean       Type = "boolean"
+	TypeInt           Type = "int"
+	TypeDouble        Type = "double"
+	TypeCurrency      Type = "currency"
+	TypePercent       Type = "percent"
+	TypeDate          Type = "date"
+	TypeDateTime      Type = "datetime"
+	TypeTime          Type = "time"
+	// TypeAddress and TypePersonName are compound: read-only views of the fields
+	// whose Compound names them.
+	TypeAddress    Type = "address"
+	TypePersonName Type = "personname"
+)
+
+// Object is one sObject or platform event definition.
+type Object struct {
+	Name        string // API name, as spelled by the org
+	Label       string
+	LabelPlural string
+	KeyPrefix   string // three characters, unique in the org
+	Kind        Kind
+	Custom      bool
+	// ChangeEvents says that Change Data Capture is selected for the object.
+	ChangeEvents bool
+	// PublishAfterCommit is a platform event's publish behaviour.
+	PublishAfterCommit bool
+	Fields             []*Field // in the org's order; system fields included
+}
+
+// Field is one field of an object.
+type Field struct {
+	Name       string
+	Label      string
+	Type       Type
+	Custom     bool
+	Length     int
+	Precision  int
+	Scale      int
+	Nillable   bool
+	Createable bool
+	Updateable bool
+	Unique     bool
+	ExternalID bool
+	// Default is the value given on create when none is sent; nil for none.
+	Default any
+	// ReferenceTo lists the object types a reference may point at.
+	ReferenceTo []string
+	// RelationshipName is the parent path in SOQL ("Account", "Parent__r").
+	RelationshipName string
+	Picklist         []string
+	Restricted       bool
+	// Compound names the compound field this one is a part of ("BillingAddress").
+	Compound string
+	// Part is the name within the compound ("Street", "FirstName").
+	Part string
+	// ID is the 15-character id of a custom field (prefix 00N), empty for standard ones.
+	ID string
+	// NameField marks the object's name field.
+	NameField bool
+}

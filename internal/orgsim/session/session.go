@@ -1,0 +1,26 @@
+// Package session is who may talk to a simulated org: users, connected apps,
+// access tokens, and the OAuth endpoints that hand them out.
+package session
+
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+)
+
+// Session is one valid access token.
+type Session struct {
+	Token   string
+	OrgID   salesforce.ID
+	UserID  salesforce.ID
+	App     string // consumer key of the connected app, empty for password logins without one
+	Issued  time.Time
+	Expires time.Time
+}
+
+// Authenticator checks access tokens. Safe for concurrent use.
+type Authenticator interface {
+	// Authenticate returns the session of a valid token and prolongs it; ok is
+	// false for a missing, expired or revoked one.
+	Authenticate(token string) (s Session, ok bool)
+}

@@ -1,0 +1,47 @@
+package subscription
+
+import "time"
+
+// State is what a subscription is doing.
+type State string
+
+// The states of a subscription.
+const (
+	// Standby: another process holds the lease; this one waits to take over.
+	Standby State = "standby"
+	// Connecting: opening the stream, or waiting to try again.
+	Connecting State = "connecting"
+	// CatchingUp: reading a backlog; events are older than the live threshold.
+	CatchingUp State = "catching-up"
+	// Live: reading events as they happen.
+	Live State = "live"
+	// Recovering: the source refused the position; resubscribing and working out the gap.
+	Recovering State = "recovering"
+	// Failed: cannot go on without a person; Why and Hint say what to do.
+	Failed State = "failed"
+	// Stopped: not running.
+	Stopped State = "stopped"
+)
+
+// Status is what a subscription is doing now, since when and why.
+type Status struct {
+	Name   string    `json:"name"`
+	Topic  string    `json:"topic"`
+	Routes []string  `json:"routes"`
+	State  State     `json:"state"`
+	Since  time.Time `json:"since"`
+	Why    string    `json:"why,omitempty"`
+	Hint   string    `json:"hint,omitempty"`
+	// Position is the stored position in hexadecimal.
+	Position string `json:"position,omitempty"`
+	// Moved is when the position last moved; EventTime that of the last event read.
+	Moved     time.Time `json:"moved,omitzero"`
+	EventTime time.Time `json:"event_time,omitzero"`
+	// WindowLeft is how long the stored position stays valid without a new one.
+	WindowLeft time.Duration `json:"window_left_ns"`
+	Events     int64         `json:"events"`
+	Reconnects int64         `json:"reconnects"`
+	// NextTry is when a waiting subscription connects again; zero if it is not waiting.
+	NextTry  time.Time `json:"next_try,omitzero"`
+	OpenGaps int       `json:"open_gaps"`
+}
