@@ -1,0 +1,137 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// The waits between claims while the queue itself fails.
+const (
+	queueRetryFirst = 100 * time.Millisecond
+	queueRetryMax   = 5 * time.Second
+)
+
+// claimLoop claims as much as there is room for, until ctx is done.
+func (s *session) claimLoop(ctx context.Context) {
+	fails := 0
+	for {
+		n, probe := s.room(ctx)
+		if n == 0 {
+			return
+		}
+		began := time.Now()
+		claims, err := s.queue.Claim(ctx, s.request(n, probe))
+		if len(claims) > 0 {
+			// Even when stopping: they are ours now, and have to be given back.
+			s.hand(s.take(claims, began, probe))
+			fails = 0
+			continue
+		}
+		if probe {
+			s.breaker.abandonProbe(time.Now())
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			fails++
+			wait := jitter(grow(queueRetryFirst, queueRetryMax, fails), queueRetryFirst/2)
+			s.complain(fails, "claim events", wait, err)
+			if !sleep(ctx, wait) {
+				return
+			}
+		}
+	}
+}
+
+func (s *session) request(n int, probe bool) ClaimRequest {
+	req := ClaimRequest{
+		Route: s.cfg.Route, Max: n, Run: s.cfg.Run, Ordered: s.cfg.Ordered,
+		Owner: s.cfg.Owner, Lease: s.cfg.Lease,
+	}
+	if probe {
+		req.Run = 1
+	}
+	return req
+}
+
+// room waits until it makes sense to claim and returns how many events, and
+// whether that is a probe; 0 when ctx is done.
+func (s *session) room(ctx context.Context) (n int, probe bool) {
+	for ctx.Err() == nil {
+		var due <-chan time.Time
+		switch s.breaker.current() {
+		case closed:
+			if n := s.free(); n > 0 {
+				return n, false
+			}
+		case open:
+			wait := s.breaker.probeDue(time.Now())
+			if wait == 0 {
+				s.breaker.beginProbe()
+				return 1, true
+			}
+			due = time.After(wait)
+		case probing: // its outcome wakes us
+		}
+		select {
+		case <-s.wake:
+		case <-due:
+		case <-ctx.Done():
+		}
+	}
+	return 0, false
+}
+
+// free returns how much to claim now. While the workers have work in hand it
+// waits for a quarter of the room, because many small claims cost more than one.
+func (s *session) free() int {
+	free := s.cfg.Ahead - int(s.held.Load())
+	if len(s.ready) > 0 && free < (s.cfg.Ahead+3)/4 {
+		return 0
+	}
+	return max(free, 0)
+}
+
+// hand splits a batch into runs and gives them to the workers.
+func (s *session) hand(b *batch) {
+	if !s.cfg.Ordered {
+		for i := range b.claims {
+			s.ready <- run{b, i, i + 1}
+		}
+		return
+	}
+	slices.SortStableFunc(b.claims, func(x, y Claimed) int {
+		return cmp.Or(cmp.Compare(x.Lane, y.Lane), cmp.Compare(x.Seq, y.Seq))
+	})
+	for from := 0; from < len(b.claims); {
+		to := from + 1
+		for to < len(b.claims) && b.claims[to].Lane == b.claims[from].Lane {
+			to++
+		}
+		s.ready <- run{b, from, to}
+		from = to
+	}
+}
+
+// complain logs the first of a row of failures and then every tenth: at the
+// largest wait, that is a line in 50 s.
+func (d *Dispatcher) complain(fails int, what string, wait time.Duration, err error) {
+	if fails == 1 || fails%10 == 0 {
+		d.log.Error("queue fails", "what", what, "times", fails, "wait", wait, "err", err)
+	}
+}
+
+// sleep waits for d and reports whether it did so in full.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

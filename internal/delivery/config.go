@@ -1,0 +1,99 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config sets how one route's events are delivered. Zero means the default, a
+// negative number where it makes sense means off.
+type Config struct {
+	// Route is the name of the route; required.
+	Route string
+	// Ordered delivers events of one lane (equal keys share one) one after
+	// another. A failing event then holds up its lane, and only its lane.
+	Ordered bool
+	// Concurrency is how many attempts may run at once; default 16.
+	Concurrency int
+	// Run is the most consecutive events of one lane to claim at once on an
+	// ordered route; default 8. More makes a single busy key faster, because a
+	// lane is free again only when its whole run is settled.
+	Run int
+	// Ahead is how many events may be claimed and not yet settled; default
+	// Concurrency times Run on an ordered route, four times Concurrency
+	// otherwise. It bounds memory, and the events that a crash redelivers are
+	// only those of them that had been sent.
+	Ahead int
+	// Owner names this process, for people.
+	Owner string
+	// Lease is how long a claim holds without being extended; default 1 min.
+	// After a crash, events in flight wait that long.
+	Lease time.Duration
+	// AttemptTimeout bounds one attempt; default 30 s.
+	AttemptTimeout time.Duration
+	// DrainTimeout is how long attempts in flight may go on after a stop before
+	// they are cancelled; default 20 s.
+	DrainTimeout time.Duration
+	// SettleTimeout bounds the last settling after that; default 3 s.
+	SettleTimeout time.Duration
+	Schedule      Schedule
+	Breaker       BreakerConfig
+}
+
+// WithDefaults returns c with every zero replaced by its default.
+func (c Config) WithDefaults() Config {
+	defInt(&c.Concurrency, 16)
+	defInt(&c.Run, 8)
+	if !c.Ordered {
+		c.Run = 1
+		defInt(&c.Ahead, 4*c.Concurrency)
+	}
+	defInt(&c.Ahead, c.Concurrency*c.Run)
+	defDuration(&c.Lease, time.Minute)
+	defDuration(&c.AttemptTimeout, 30*time.Second)
+	defDuration(&c.DrainTimeout, 20*time.Second)
+	defDuration(&c.SettleTimeout, 3*time.Second)
+	c.Schedule = c.Schedule.WithDefaults()
+	c.Breaker = c.Breaker.WithDefaults()
+	return c
+}
+
+// Validate reports everything in c that cannot work.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Route == "" {
+		errs = append(errs, errors.New("route has no name"))
+	}
+	if c.Concurrency < 1 || c.Concurrency > 10_000 {
+		errs = append(errs, fmt.Errorf("concurrency %d is not between 1 and 10000", c.Concurrency))
+	}
+	if c.Run < 1 {
+		errs = append(errs, fmt.Errorf("run of %d events of a lane is less than 1", c.Run))
+	}
+	if c.Ahead < c.Concurrency {
+		errs = append(errs, fmt.Errorf("claiming %d ahead is less than the concurrency %d", c.Ahead, c.Concurrency))
+	}
+	for name, d := range map[string]time.Duration{
+		"lease": c.Lease, "attempt timeout": c.AttemptTimeout,
+		"drain timeout": c.DrainTimeout, "settle timeout": c.SettleTimeout,
+	} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s is not positive: %s", name, d))
+		}
+	}
+	errs = append(errs, c.Schedule.Validate(), c.Breaker.Validate())
+	return errors.Join(errs...)
+}
+
+func defInt(v *int, to int) {
+	if *v == 0 {
+		*v = to
+	}
+}
+
+func defDuration(v *time.Duration, to time.Duration) {
+	if *v == 0 {
+		*v = to
+	}
+}

@@ -1,0 +1,153 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// Deps is what a dispatcher works with. Tracer and Metrics may be nil.
+type Deps struct {
+	Queue       Queue
+	Destination event.Destination
+	Metrics     *Metrics
+	// Tracer makes a span of every attempt, as a child of the event's own
+	// trace; nil makes none.
+	Tracer trace.Tracer
+	Log    *slog.Logger
+}
+
+// Dispatcher brings the waiting events of one route to its destination. It is
+// a run.Worker.
+type Dispatcher struct {
+	cfg     Config
+	queue   Queue
+	dest    event.Destination
+	metrics routeMetrics
+	tracer  trace.Tracer
+	log     *slog.Logger
+	breaker *breaker
+
+	running  atomic.Bool
+	inFlight atomic.Int64
+	wake     chan struct{} // tells the claimer to look again; holds one signal
+	paused   atomic.Bool   // last phase that was logged
+
+	mu       sync.Mutex // guards what follows
+	halted   time.Time
+	suspects map[int64]int64 // by Seq: events passed when it met an unavailable destination
+}
+
+// New returns a dispatcher for one route.
+func New(cfg Config, deps Deps) (*Dispatcher, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("check delivery settings of route %q: %w", cfg.Route, err)
+	}
+	if deps.Queue == nil || deps.Destination == nil || deps.Log == nil {
+		return nil, fmt.Errorf("build dispatcher of route %q: queue, destination and log are required", cfg.Route)
+	}
+	if deps.Metrics == nil {
+		deps.Metrics = NewMetrics(nil)
+	}
+	d := &Dispatcher{
+		cfg: cfg, queue: deps.Queue, dest: deps.Destination, tracer: deps.Tracer,
+		metrics: deps.Metrics.route(cfg.Route),
+		log:     deps.Log.With("component", "delivery", "route", cfg.Route),
+		wake:    make(chan struct{}, 1), halted: time.Now(), suspects: map[int64]int64{},
+	}
+	d.breaker = newBreaker(cfg.Breaker, cfg.Schedule.MaxAfter, d.breakerChanged)
+	return d, nil
+}
+
+// Name returns "delivery <route>".
+func (d *Dispatcher) Name() string { return "delivery " + d.cfg.Route }
+
+// Run delivers until ctx is cancelled. Then it claims nothing more, lets
+// attempts in flight end (cancelling them after the drain timeout), gives back
+// what it had not begun, and settles everything on a context of its own, bounded by
+// the settle timeout. No goroutine outlives it. It may be called again after it
+// has returned, but not before.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if !d.running.CompareAndSwap(false, true) {
+		return errors.New("run dispatcher: already running")
+	}
+	defer d.halt()
+	s := newSession(ctx, d)
+	s.run(ctx)
+	return nil
+}
+
+func (d *Dispatcher) halt() {
+	d.mu.Lock()
+	d.halted = time.Now()
+	d.mu.Unlock()
+	d.running.Store(false)
+}
+
+// Status says what the dispatcher is doing now.
+func (d *Dispatcher) Status() Status {
+	s := Status{
+		Route: d.cfg.Route, Activity: Running,
+		InFlight: int(d.inFlight.Load()), Concurrency: d.cfg.Concurrency,
+	}
+	d.breaker.describe(&s)
+	if !d.running.Load() {
+		d.mu.Lock()
+		s.Activity, s.Since, s.NextProbe = Halted, d.halted, time.Time{}
+		d.mu.Unlock()
+	}
+	return s
+}
+
+func (d *Dispatcher) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // a signal is waiting already
+	}
+}
+
+func (d *Dispatcher) breakerChanged() {
+	phase := d.breaker.current()
+	d.metrics.breaker.Set(float64(phase))
+	if paused := phase != closed; d.paused.Swap(paused) != paused {
+		var s Status
+		d.breaker.describe(&s)
+		if paused {
+			d.log.Warn("destination paused", "why", s.Why, "hint", s.Hint, "next_probe", s.NextProbe)
+		} else {
+			d.log.Info("destination resumed")
+		}
+	}
+	d.nudge()
+}
+
+// suspectLimit bounds the memory of events that met an unavailable destination.
+const suspectLimit = 4096
+
+// blames says whether an unavailability is the event's own doing: the same
+// event has met one before, and other events got through since. Without this, an event
+// that crashes the application would come back for ever, because an unavailable
+// destination does not use up attempts.
+func (d *Dispatcher) blames(c *Claimed, o *event.Outcome) bool {
+	if o.Happened == event.HappenedNo {
+		return false // the destination has not even seen it
+	}
+	passed := d.breaker.passed.Load()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before, known := d.suspects[c.Seq]
+	if len(d.suspects) >= suspectLimit {
+		clear(d.suspects)
+	}
+	d.suspects[c.Seq] = passed
+	return known && passed > before
+}
