@@ -39,6 +39,11 @@ type Event struct {
 	Data []byte
 }
 
+// TypeUndecodable is the type that a source gives an event whose payload it
+// could not decode. Such an event is accepted like any other, so that it is not lost, and
+// becomes a dead letter on its way to the destination, so that a person sees it.
+const TypeUndecodable = "com.salesforce.undecodable"
+
 // Position is a place in a source's stream: opaque bytes that only the source
 // understands, exclusive (the stream resumes strictly after it). Nil means "no
 // position yet".

@@ -1,0 +1,84 @@
+package route
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/itchyny/gojq"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// To returns the destination as the route's dispatcher must see it: it rejects
+// what was accepted only so as not to be lost, and transforms the data. Both
+// happen at delivery and not at acceptance, so that an event redriven from the
+// dead letters meets the programs as they are by then.
+func (r *Route) To(next event.Destination) event.Destination {
+	return &destination{route: r, next: next}
+}
+
+type destination struct {
+	route *Route
+	next  event.Destination
+}
+
+// Deliver prepares the event and passes it on.
+func (d *destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
+	r := d.route
+	switch {
+	case e.Type == event.TypeUndecodable:
+		return reject("the source could not decode the payload",
+			"compare the event's schema with the one in the org; redrive does not help until the payload can be decoded")
+	case r.filter == nil && r.transform == nil:
+		return d.next.Deliver(ctx, e, attempt)
+	}
+	in := newInput(&e)
+	if refused, ok := r.recheck(in); !ok {
+		return refused
+	}
+	if r.transform != nil {
+		data, err := r.transform.transform(in)
+		if err != nil {
+			return reject(fmt.Sprintf("transform: %s", err), "correct the route's transform, then redrive")
+		}
+		e.Data = data
+	}
+	return d.next.Deliver(ctx, e, attempt)
+}
+
+// recheck asks the filter again. Usually it says the same as at acceptance; it
+// matters for an event the filter failed on, and when the filter has changed.
+func (r *Route) recheck(in *input) (event.Outcome, bool) {
+	if r.filter == nil {
+		return event.Outcome{}, true
+	}
+	take, err := r.filter.decide(in)
+	switch {
+	case err != nil:
+		return reject(fmt.Sprintf("filter: %s", err), "correct the route's filter, then redrive"), false
+	case !take:
+		return reject("the route's filter does not take this event",
+			"the filter was changed, or corrected, after the event was accepted"), false
+	}
+	return event.Outcome{}, true
+}
+
+// transform runs the program and returns its result as JSON.
+func (p *program) transform(in *input) ([]byte, error) {
+	v, some, err := p.run(in, true)
+	if err != nil {
+		return nil, err
+	}
+	if !some || v == nil {
+		return nil, fmt.Errorf("its result is empty")
+	}
+	data, err := gojq.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("its result is not JSON")
+	}
+	return data, nil
+}
+
+func reject(reason, hint string) event.Outcome {
+	return event.Outcome{Verdict: event.Reject, Happened: event.HappenedNo, Reason: reason, Hint: hint}
+}
