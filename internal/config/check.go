@@ -1,0 +1,203 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/itchyny/gojq"
+)
+
+// checkKind holds a text against the narrower kind of its key.
+func checkKind(kind, text string) error {
+	if text == "" {
+		return nil
+	}
+	switch kind {
+	case "url":
+		return checkURL(text)
+	case "store":
+		return checkStore(text)
+	case "host:port":
+		return checkHostPort(text)
+	case "topic":
+		return checkTopic(text)
+	case "jq":
+		if _, err := gojq.Parse(text); err != nil {
+			return fmt.Errorf("not a jq expression: %w", err)
+		}
+	case "order":
+		if !orderForm.MatchString(text) {
+			return fmt.Errorf("%q is neither record nor none nor a field name", text)
+		}
+	}
+	return nil
+}
+
+// checkURL never repeats the text, which may hold a password.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("not an address that begins with https:// or http:// and has a host")
+	}
+	return nil
+}
+
+func checkStore(text string) error {
+	if strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
+		if _, err := url.Parse(text); err != nil {
+			return errors.New("not a PostgreSQL address; percent-encode special characters in the password")
+		}
+		return nil
+	}
+	if scheme, _, ok := strings.Cut(text, "://"); ok {
+		return fmt.Errorf("no store speaks %s://; use a file or postgres://", scheme)
+	}
+	return nil
+}
+
+func checkHostPort(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", text)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q has no port between 0 and 65535", text)
+	}
+	return nil
+}
+
+var (
+	topicForm = regexp.MustCompile(`^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn))$`)
+	orderForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]*$`)
+)
+
+func checkTopic(text string) error {
+	if topicForm.MatchString(text) || text == "/data/ChangeEvents" {
+		return nil
+	}
+	return fmt.Errorf("%q is not a topic; write /event/Name__e, /data/ObjectChangeEvent or /data/Channel__chn", text)
+}
+
+// normalize makes the two spellings of topics one.
+func (s *Settings) normalize() {
+	for name, r := range s.Routes {
+		if r.Topic != "" && len(r.Topics) == 0 {
+			r.Topics, r.Topic = []string{r.Topic}, ""
+			s.Routes[name] = r
+		}
+	}
+}
+
+// check holds the settings against the rules between keys. Keys that were
+// refused on their own are zero by now, so a rule speaks only of what is there.
+func (d *decoder) check(s *Settings, sections []string) {
+	read := func(section string) bool { return len(sections) == 0 || slices.Contains(sections, section) }
+	if read("org") {
+		d.checkOrg(s.Org)
+	}
+	if r := s.Store.Retention; read("store") && r.Metadata != 0 && (r.Payload == 0 || r.Payload > r.Metadata) {
+		d.wrong("store.retention.payload", "is kept longer than the metadata", "raise store.retention.metadata or lower this")
+	}
+	if read("control") && s.Control.Token.IsZero() && s.Control.Listen != "" && !isLoopback(hostOf(s.Control.Listen)) {
+		d.wrong("control.token", "missing; the operator API is open to other machines at "+s.Control.Listen,
+			"set token: ${SALLYPORT_TOKEN}, or listen on 127.0.0.1")
+	}
+	for name, r := range s.Routes {
+		d.checkRoute("routes."+name, r)
+	}
+}
+
+func (d *decoder) wrong(path, what, try string) {
+	at, _ := d.places.nearest(path)
+	d.report(path, at, what, try)
+}
+
+// flows names, per OAuth flow, the keys it needs and the keys it can use.
+var flows = map[string]struct{ needs, uses []string }{
+	"client-credentials": {needs: []string{"client_secret"}},
+	"jwt-bearer":         {needs: []string{"username", "private_key_file"}},
+	"refresh-token":      {needs: []string{"refresh_token"}, uses: []string{"client_secret"}},
+}
+
+func (d *decoder) checkOrg(o Org) {
+	given := map[string]bool{
+		"client_secret": !o.ClientSecret.IsZero(), "username": o.Username != "",
+		"private_key_file": o.PrivateKeyFile != "", "refresh_token": !o.RefreshToken.IsZero(),
+	}
+	flow, known := flows[o.Flow]
+	for _, key := range []string{"client_secret", "username", "private_key_file", "refresh_token"} {
+		path := "org." + key
+		switch {
+		case !known:
+		case slices.Contains(flow.needs, key) && !given[key] && !d.reported(path):
+			d.wrong(path, "missing; flow "+o.Flow+" needs it", "")
+		case given[key] && !slices.Contains(flow.needs, key) && !slices.Contains(flow.uses, key):
+			d.wrong(path, "is not used by flow "+o.Flow, "remove it, or choose the flow that uses it")
+		}
+	}
+	d.checkPlainHTTP("org.login_url", o.LoginURL, o.AllowHTTP, "org.allow_http")
+	if host := hostOf(o.PubSub.Endpoint); o.PubSub.Plaintext && !o.AllowHTTP && !isLoopback(host) {
+		d.wrong("org.pubsub.plaintext", "sends the access token in clear text to "+host,
+			"use TLS, or set org.allow_http: true if the network is private")
+	}
+	if o.PubSub.Plaintext && o.PubSub.CAFile != "" {
+		d.wrong("org.pubsub.ca_file", "has no meaning with plaintext: true", "remove one of the two")
+	}
+}
+
+func (d *decoder) checkRoute(path string, r Route) {
+	switch {
+	case r.Topic != "" && len(r.Topics) > 0:
+		d.wrong(path+".topic", "given beside topics", "keep one of the two")
+	case r.Topic == "" && len(r.Topics) == 0 && !d.reported(path+".topic") && !d.reported(path+".topics"):
+		d.wrong(path+".topics", "missing", "for example topic: /event/Order_Event__e")
+	}
+	for i, t := range r.Topics {
+		if slices.Contains(r.Topics[:i], t) {
+			d.wrong(fmt.Sprintf("%s.topics[%d]", path, i), t+" is listed twice", "")
+		}
+	}
+	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
+	if r.Retry.First > r.Retry.Max && r.Retry.Max != 0 {
+		d.wrong(path+".retry.first", "is longer than retry.max", "")
+	}
+	for i, s := range r.To.Secrets {
+		if p := fmt.Sprintf("%s.to.secrets[%d]", path, i); s.IsZero() && !d.reported(p) {
+			d.wrong(p, "is empty", "")
+		}
+	}
+}
+
+func (d *decoder) checkPlainHTTP(path, address string, allowed bool, key string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" || allowed || isLoopback(u.Hostname()) {
+		return
+	}
+	d.wrong(path, "uses http: to another machine", "use https, or set "+key+": true if the network is private")
+}
+
+// reported tells whether a key already has a problem of its own, or lies below one that has.
+func (d *decoder) reported(path string) bool {
+	return slices.ContainsFunc(d.problems, func(p Problem) bool {
+		return !p.Warning && (p.Path == path || strings.HasPrefix(p.Path, path+"["))
+	})
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

@@ -1,0 +1,90 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+)
+
+const orgOf = `org:
+  login_url: https://acme.my.salesforce.com
+  client_id: id
+`
+
+func withOrg(lines string) string {
+	_, routes, _ := strings.Cut(minimal, "routes:")
+	return orgOf + lines + "routes:" + routes
+}
+
+func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ src, want string }{
+		"secret for client credentials": {withOrg(""), "org.client_secret: missing; flow client-credentials needs it"},
+		"key for jwt":                   {withOrg("  flow: jwt-bearer\n  username: u\n"), "org.private_key_file: missing; flow jwt-bearer needs it"},
+		"user for jwt":                  {withOrg("  flow: jwt-bearer\n  private_key_file: k\n"), "org.username: missing; flow jwt-bearer needs it"},
+		"token for refresh":             {withOrg("  flow: refresh-token\n"), "org.refresh_token: missing; flow refresh-token needs it"},
+		"key of another flow":           {withOrg("  client_secret: ${SECRET}\n  username: u\n"), "org.username: is not used by flow client-credentials"},
+		"org in clear text":             {strings.Replace(minimal, "https://acme", "http://acme", 1), "org.login_url: uses http: to another machine"},
+		"stream in clear text": {
+			strings.Replace(minimal, "org:\n", "org:\n  pubsub: {plaintext: true}\n", 1),
+			"org.pubsub.plaintext: sends the access token in clear text to api.pubsub.salesforce.com",
+		},
+		"app in clear text":     {strings.Replace(minimal, "localhost:3000", "app.internal", 1), "routes.orders.to.url: uses http: to another machine"},
+		"open operator API":     {minimal + "control: {listen: \"0.0.0.0:8080\"}\n", "control.token: missing; the operator API is open to other machines"},
+		"open on all addresses": {minimal + "control: {listen: \":8080\"}\n", "control.token: missing"},
+		"payload beyond record": {minimal + "store: {retention: {payload: 300h}}\n", "store.retention.payload: is kept longer than the metadata"},
+		"payload for ever":      {minimal + "store: {retention: {payload: off}}\n", "store.retention.payload: is kept longer than the metadata"},
+		"topic and topics":      {minimal + "    topics: [/event/B__e]\n", "routes.orders.topic: given beside topics"},
+		"no topic":              {strings.Replace(minimal, "    topic: /event/Order_Event__e\n", "", 1), "routes.orders.topics: missing"},
+		"topic twice":           {strings.Replace(minimal, "topic: /event/Order_Event__e", "topics: [/event/A__e, /event/A__e]", 1), "routes.orders.topics[1]: /event/A__e is listed twice"},
+		"first wait over max":   {minimal + "    retry: {first: 2h}\n", "routes.orders.retry.first: is longer than retry.max"},
+		"empty signing secret":  {minimal + "      secrets: [\"\"]\n", "routes.orders.to.secrets[0]: is empty"},
+		"status that is retried anyway": {
+			minimal + "      retry_statuses: [500]\n", `routes.orders.to.retry_statuses[0]: "500" is too much; the most is 499`,
+		},
+		"store nobody speaks": {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
+		"route name":          {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},
+		"header name":         {minimal + "      headers: {\"a b\": x}\n", `"a b" is not a header name`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := refuse(t, c.src).Error(); !strings.Contains(got, c.want) {
+				t.Errorf("problems:\n%s\nwant: %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestParse_AllowsWhatTheRulesLeaveOpen(t *testing.T) {
+	t.Parallel()
+	for name, src := range map[string]string{
+		"simulator on this machine": strings.Replace(minimal, "https://acme.my.salesforce.com", "http://127.0.0.1:9000\n  pubsub: {endpoint: \"127.0.0.1:9001\", plaintext: true}", 1),
+		"simulator in a network":    strings.Replace(minimal, "https://acme.my.salesforce.com", "http://orgsim:9000\n  allow_http: true\n  pubsub: {endpoint: \"orgsim:9001\", plaintext: true}", 1),
+		"app in a private network":  strings.Replace(minimal, "localhost:3000/events", "app:3000/events\n      allow_http: true", 1),
+		"token off loopback":        minimal + "control:\n  listen: 0.0.0.0:80\n  token: ${SECRET}\n",
+		"free port":                 minimal + "control: {listen: \"127.0.0.1:0\"}\n",
+		"all change events":         strings.Replace(minimal, "/event/Order_Event__e", "/data/ChangeEvents", 1),
+		"custom channel":            strings.Replace(minimal, "/event/Order_Event__e", "/data/Sales__chn", 1),
+		"refresh with secret":       withOrg("  flow: refresh-token\n  refresh_token: ${SECRET}\n  client_secret: ${SECRET}\n"),
+		"order by a field":          minimal + "    order_by: Order_Id__c\n",
+		"empty section":             minimal + "log:\n  # level: debug\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			load(t, src)
+		})
+	}
+}
+
+func TestParse_WarnsOfSecretsInTheFile(t *testing.T) {
+	t.Parallel()
+	src := strings.Replace(minimal, "${SECRET}", "abcdef123", 1)
+	_, warnings, err := config.Parse("f", []byte(src), env())
+	if err != nil || len(warnings) != 1 || !warnings[0].Warning || warnings[0].Path != "org.client_secret" {
+		t.Fatalf("Parse() = %v, %v; want one warning", warnings, err)
+	}
+	if strings.Contains(warnings[0].String(), "abcdef123") {
+		t.Errorf("the warning shows the secret: %s", warnings[0])
+	}
+}
