@@ -178,10 +178,13 @@ func (s *Subscription) enqueue(resp *pubsubpb.FetchResponse, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Counting what was asked for and what came keeps the sum at the cap. The
-	// response's pending_num_requested is not used: it does not yet know of
-	// requests on their way, and trusting it would ask for too much.
-	s.credit = max(0, s.credit-len(r.Events))
+	// What was asked for less what came is the credit. The server's own count
+	// does not yet know of requests on their way, so it is believed only on a
+	// keep-alive, where it repairs a count that has drifted; asking for too much
+	// does no harm then, because the server caps it.
+	if s.credit = max(0, s.credit-len(r.Events)); len(r.Events) == 0 {
+		s.credit = min(max(0, int(resp.GetPendingNumRequested())), s.client.cfg.Credit)
+	}
 	s.queue = append(s.queue, r)
 	s.events += len(r.Events)
 	s.bytes += size
