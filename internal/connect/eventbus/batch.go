@@ -1,0 +1,177 @@
+package eventbus
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
+)
+
+const (
+	typeEvent  = "com.salesforce.event."
+	typeChange = "com.salesforce.change."
+	// TypeUndecodable is the type of an event whose payload could not be decoded.
+	// Its data is {"schema_id","payload_base64","error"}. Its key is empty, so it
+	// stands in no order.
+	TypeUndecodable = "com.salesforce.undecodable"
+	// overflowID stands for "no record in particular" in overflow events.
+	overflowID = "000000000000000AAA"
+	// maxTypes bounds the cache of type names; an org has some hundreds of
+	// objects at most on a channel.
+	maxTypes = 4096
+)
+
+// batch builds the events of one response. The JSON of all of them lies in one
+// buffer, and so do their short texts, so that a batch costs a handful of
+// allocations however many events it has.
+type batch struct {
+	org    string
+	source string
+	d      pubsub.Decoded
+	types  map[string]string
+	typeAt []byte // scratch for looking up types
+
+	data     []byte // becomes the events' Data
+	text     []byte // becomes the events' Subject, Key and TraceParent
+	spans    []spans
+	events   []event.Event
+	received time.Time
+	growth   int // JSON bytes per 100 payload bytes, of the last batch
+}
+
+// span is a part of batch.text.
+type span struct{ from, to int }
+
+// spans says where an event's texts lie, until the buffers stop moving.
+type spans struct {
+	dataEnd             int
+	subject, key, trace span
+}
+
+func newBatch(org string, topic salesforce.Topic) batch {
+	return batch{
+		org:    org,
+		source: "salesforce/" + org + "/" + strings.TrimPrefix(topic.String(), "/"),
+		types:  map[string]string{},
+		growth: 200,
+	}
+}
+
+func (b *batch) begin(resp pubsub.Response) {
+	n, size := len(resp.Events), 0
+	for i := range resp.Events {
+		size += len(resp.Events[i].Payload)
+	}
+	b.data = make([]byte, 0, size*(b.growth+5)/100+64*n)
+	b.events = make([]event.Event, 0, n)
+	b.text = b.text[:0]
+	b.spans = b.spans[:0]
+	b.received = resp.Received
+}
+
+// add decodes one event. What does not decode becomes an undecodable event.
+func (b *batch) add(raw *pubsub.RawEvent, plan *pubsub.Plan) {
+	data, err := plan.AppendJSON(b.data, raw.Payload, &b.d)
+	if err != nil {
+		b.addUndecodable(raw, err)
+		return
+	}
+	b.data = data
+	s := spans{dataEnd: len(data)}
+	if id := b.d.RecordID; id != nil && string(id) != overflowID {
+		s.subject = b.keep(id)
+	}
+	s.key = s.subject
+	if b.d.Key != nil {
+		s.key = b.keep(b.d.Key)
+	}
+	at := b.received
+	if b.d.Timed {
+		at = time.UnixMilli(b.d.Millis).UTC()
+	}
+	b.push(raw, b.typeOf(plan), at, s)
+}
+
+func (b *batch) push(raw *pubsub.RawEvent, typ string, at time.Time, s spans) {
+	id := raw.ID
+	if id == "" {
+		// The bus gives every event a UUID; a position is the next best stable id.
+		id = "replay-" + raw.ReplayID.String()
+	}
+	from := len(b.text)
+	b.text = appendTrace(b.text, raw.Headers, id)
+	s.trace = span{from, len(b.text)}
+	b.spans = append(b.spans, s)
+	b.events = append(b.events, event.Event{
+		ID: id, Source: b.source, Type: typ, Time: at, OrgID: b.org,
+	})
+}
+
+func (b *batch) keep(text []byte) span {
+	from := len(b.text)
+	b.text = append(b.text, text...)
+	return span{from, len(b.text)}
+}
+
+// typeOf returns the event's type, made once for each kind of event.
+func (b *batch) typeOf(plan *pubsub.Plan) string {
+	if !plan.IsChange() {
+		return b.cachedType(plan.Schema().Name, "")
+	}
+	b.typeAt = append(append(append(b.typeAt[:0], b.d.Entity...), '.'), b.d.ChangeType...)
+	if typ, ok := b.types[string(b.typeAt)]; ok {
+		return typ
+	}
+	return b.cachedType(string(b.d.Entity), b.d.ChangeType)
+}
+
+func (b *batch) cachedType(name, changeType string) string {
+	lookup, typ := name, typeEvent+name
+	if changeType != "" {
+		lookup = name + "." + changeType
+		typ = typeChange + name + "." + strings.ReplaceAll(strings.ToLower(changeType), "_", "-")
+	} else if known, ok := b.types[lookup]; ok {
+		return known
+	}
+	if len(b.types) >= maxTypes {
+		clear(b.types)
+	}
+	b.types[lookup] = typ
+	return typ
+}
+
+// undecodable is the data of an event of TypeUndecodable.
+type undecodable struct {
+	SchemaID string `json:"schema_id"`
+	Payload  string `json:"payload_base64"`
+	Error    string `json:"error"`
+}
+
+func (b *batch) addUndecodable(raw *pubsub.RawEvent, why error) {
+	data, _ := json.Marshal(undecodable{ // three strings always marshal
+		SchemaID: raw.SchemaID, Payload: base64.StdEncoding.EncodeToString(raw.Payload), Error: why.Error(),
+	})
+	b.data = append(b.data, data...)
+	b.push(raw, TypeUndecodable, b.received, spans{dataEnd: len(b.data)})
+}
+
+// finish cuts the buffers, which no longer move, into the events.
+func (b *batch) finish() []event.Event {
+	text := string(b.text)
+	from := 0
+	for i := range b.events {
+		e, s := &b.events[i], &b.spans[i]
+		e.Data = b.data[from:s.dataEnd:s.dataEnd]
+		from = s.dataEnd
+		e.Subject = text[s.subject.from:s.subject.to]
+		e.Key = text[s.key.from:s.key.to]
+		e.TraceParent = text[s.trace.from:s.trace.to]
+	}
+	events := b.events
+	b.events, b.data = nil, nil
+	return events
+}

@@ -1,0 +1,60 @@
+package eventbus
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
+)
+
+// Config says which topic to read.
+type Config struct {
+	Topic salesforce.Topic
+	// KeyField names the top-level field whose value is the ordering key. Without
+	// it, and for events that lack it (an UPDATE carries only what changed), the
+	// key is the record Id of a change and empty for a platform event.
+	KeyField string
+}
+
+// Source reads one topic. It may open several streams, each independent.
+type Source struct {
+	cfg Config
+	bus *pubsub.Client
+}
+
+var _ event.Source = (*Source)(nil)
+
+// NewSource returns the source of a topic on a bus.
+func NewSource(cfg Config, bus *pubsub.Client) (*Source, error) {
+	if cfg.Topic.IsZero() {
+		return nil, errors.New("event bus source needs a topic")
+	}
+	return &Source{cfg: cfg, bus: bus}, nil
+}
+
+// Open logs in if need be and opens the topic's stream. ctx bounds the opening
+// only; the stream lives until it is closed. Because the bus does not confirm a
+// subscription, a refused position or topic shows in the first Next.
+func (s *Source) Open(ctx context.Context, start event.Start) (event.Stream, error) {
+	org, err := s.bus.OrgID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	sub, err := s.bus.Subscribe(life, s.cfg.Topic, pubsub.Start{
+		After: salesforce.ReplayID(start.After), Earliest: start.Earliest,
+	})
+	if err != nil {
+		stop()
+		cancel()
+		return nil, err
+	}
+	if !stop() {
+		cancel()
+		return nil, errors.Join(context.Cause(ctx), sub.Close())
+	}
+	return newStream(s, org, sub, cancel), nil
+}
