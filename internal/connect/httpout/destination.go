@@ -1,0 +1,112 @@
+// Package httpout delivers events to an application over HTTP: CloudEvents 1.0
+// in binary mode, signed as Standard Webhooks asks, one POST per event.
+//
+// It owns the headers, the connection pool and the reading of answers. It does
+// not retry, not even where net/http would do it unasked: an attempt that
+// nobody counted could deliver an event twice without a trace. That is the
+// invariant a stranger would break, by writing the Idempotency-Key header in
+// its canonical spelling.
+//
+// The request's headers are, and are nothing but: Content-Type,
+// Content-Length, Host, User-Agent, ce-specversion, ce-id, ce-source, ce-type,
+// ce-time, ce-subject, ce-partitionkey, ce-orgid, ce-routename, ce-attempt,
+// ce-refilled (only when true), Idempotency-Key, traceparent, webhook-id,
+// webhook-timestamp, webhook-signature, and the configured extra ones. Those
+// without a value are left out.
+//
+// Response bodies are read to keep the connection, up to a bound, and forgotten:
+// they may quote the payload.
+package httpout
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// Destination is an application's endpoint. It is safe for concurrent use.
+type Destination struct {
+	target    *url.URL
+	signers   []*signer
+	extra     http.Header
+	retry     []int
+	transport *http.Transport
+}
+
+var _ event.Destination = (*Destination)(nil)
+
+// New returns a destination. It connects at the first delivery.
+func New(cfg Config) (*Destination, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("check http destination: %w", err)
+	}
+	target, err := cfg.target()
+	if err != nil {
+		return nil, err
+	}
+	d := &Destination{
+		target: target, retry: slices.Clone(cfg.RetryStatuses),
+		extra: http.Header{}, transport: newTransport(cfg),
+	}
+	for name, value := range cfg.Headers {
+		d.extra.Set(name, value.Reveal())
+	}
+	for _, s := range cfg.Secrets {
+		signer, err := newSigner(s)
+		if err != nil {
+			return nil, fmt.Errorf("read signing secret: %w", err)
+		}
+		d.signers = append(d.signers, signer)
+	}
+	return d, nil
+}
+
+// Close drops idle connections. Deliveries in progress are not disturbed.
+func (d *Destination) Close() { d.transport.CloseIdleConnections() }
+
+// Deliver sends the event once and reads the answer.
+func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
+	req := d.request(ctx, &e, attempt, time.Now())
+	// The transport and not a Client: no redirects, no cookies, no credentials
+	// taken from the URL.
+	resp, err := d.transport.RoundTrip(req)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	discard(resp.Body)
+	return d.answer(resp)
+}
+
+func (d *Destination) request(ctx context.Context, e *event.Event, attempt int, now time.Time) *http.Request {
+	req := &http.Request{
+		Method: http.MethodPost, URL: d.target, Host: d.target.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:        d.headers(ctx, e, attempt, now),
+		ContentLength: int64(len(e.Data)),
+		Body:          http.NoBody,
+		// Lets the transport send again on a fresh connection when the server had
+		// closed the kept one and not a byte was written.
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Data)), nil },
+	}
+	if len(e.Data) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(e.Data))
+	}
+	return req.WithContext(ctx)
+}
+
+// bodyLimit is how much of an answer is read for the sake of the connection;
+// past it, a new connection is cheaper.
+const bodyLimit = 64 << 10
+
+func discard(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, bodyLimit)
+	_ = body.Close()
+}
