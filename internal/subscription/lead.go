@@ -1,0 +1,178 @@
+package subscription
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// tenure is the time from winning the lease to losing it or stopping.
+type tenure struct {
+	*Subscriber
+	lease  Lease
+	cancel context.CancelCauseFunc // ends the tenure
+	recent map[string]*recent      // by route; receiver only
+	wait   backoff
+
+	// gap is the hole being recovered from; nil when there is none. It is read by
+	// the receiver and closed by the committer.
+	gapMu sync.Mutex
+	gap   *Gap
+	// refused: the stored position is of no use, so begin at the earliest event.
+	refused bool
+}
+
+// lead reads the topic while the lease is held.
+func (s *Subscriber) lead(parent context.Context, lease Lease) {
+	ctx, cancel := context.WithCancelCause(parent)
+	t := &tenure{
+		Subscriber: s, lease: lease, cancel: cancel,
+		wait: backoff{first: s.cfg.BackoffFirst, limit: s.cfg.BackoffMax},
+	}
+	var keeper sync.WaitGroup
+	keeper.Go(func() { s.keep(ctx, lease, cancel) })
+	if t.prepare(ctx) {
+		t.connectLoop(ctx)
+	}
+	cancel(errStopped)
+	keeper.Wait()
+	final, done := context.WithTimeout(context.WithoutCancel(parent), s.cfg.FlushTimeout)
+	defer done()
+	s.release(final, lease)
+}
+
+// prepare reads what the store knows, waiting while it fails; false when the
+// tenure is over.
+func (t *tenure) prepare(ctx context.Context) bool {
+	wait := backoff{first: storeRetryFirst, limit: storeRetryMax}
+	for {
+		err := t.load(ctx)
+		if err == nil {
+			return true
+		}
+		pause := wait.next()
+		if ctx.Err() == nil {
+			t.become(Connecting, err.Error(), "check the store", time.Now().Add(pause))
+		}
+		if !sleep(ctx, pause) {
+			return false
+		}
+	}
+}
+
+func (t *tenure) load(ctx context.Context) error {
+	t.become(Connecting, "", "", time.Time{})
+	cp, err := t.journal.Checkpoint(ctx, t.cfg.Name)
+	if err != nil {
+		return fmt.Errorf("read position: %w", err)
+	}
+	gaps, err := t.journal.Gaps(ctx, t.cfg.Name)
+	if err != nil {
+		return fmt.Errorf("read gaps: %w", err)
+	}
+	t.gap = nil
+	for _, g := range gaps {
+		if g.State == GapOpen {
+			t.gap = &g // a predecessor ended while recovering
+			break
+		}
+	}
+	limit := t.cfg.Recent
+	if t.gap != nil {
+		limit = t.cfg.RecoverRecent
+	}
+	if err := t.remember(ctx, limit); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.stored = cp
+	t.status.OpenGaps = countOpen(gaps)
+	t.mu.Unlock()
+	return nil
+}
+
+func countOpen(gaps []Gap) (n int) {
+	for _, g := range gaps {
+		if g.State == GapOpen {
+			n++
+		}
+	}
+	return n
+}
+
+// remember loads the ids of accepted events, per route.
+func (t *tenure) remember(ctx context.Context, limit int) error {
+	known := make(map[string]*recent, len(t.routes))
+	for _, r := range t.routes {
+		ids, err := t.journal.RecentIDs(ctx, r.Name(), limit)
+		if err != nil {
+			return fmt.Errorf("read recent event ids of route %s: %w", r.Name(), err)
+		}
+		known[r.Name()] = newRecent(limit, ids)
+	}
+	t.recent = known
+	return nil
+}
+
+// connectLoop opens one stream after another until the tenure is over.
+func (t *tenure) connectLoop(ctx context.Context) {
+	for first := true; ctx.Err() == nil; first = false {
+		if !first {
+			t.metrics.reconnects.Inc()
+			t.mu.Lock()
+			t.status.Reconnects++
+			t.mu.Unlock()
+		}
+		began := time.Now()
+		served, err := t.stream(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if served && time.Since(began) >= t.cfg.HealthyAfter {
+			t.wait.reset()
+		}
+		t.pause(ctx, err)
+	}
+}
+
+// start says where the next stream begins.
+func (t *tenure) start() event.Start {
+	cp := t.checkpoint()
+	switch {
+	case t.refused:
+		return event.Start{Earliest: true}
+	case cp.Position == nil:
+		return event.Start{Earliest: t.cfg.Earliest}
+	default:
+		return event.Start{After: cp.Position}
+	}
+}
+
+// pause waits as long as the failure asks for before the next try.
+func (t *tenure) pause(ctx context.Context, err error) {
+	if errors.Is(err, event.ErrPositionRefused) && !t.refused {
+		if t.recover(ctx, err) {
+			return // at once: the window may be closing
+		}
+	}
+	state, wait := Connecting, t.wait.next()
+	switch event.HealingOf(err) {
+	case event.Permanent:
+		state, wait = Failed, t.cfg.PermanentRetry
+	case event.Throttled:
+		if e, ok := errors.AsType[*event.Error](err); ok {
+			wait = max(wait, e.After)
+		}
+	case event.Transient:
+	}
+	if t.recovering() && state != Failed {
+		state = Recovering
+	}
+	t.become(state, err.Error(), event.HintOf(err), time.Now().Add(wait))
+	t.log.Warn("stream ended, connecting again", "wait", wait, "err", err)
+	sleep(ctx, wait)
+}

@@ -1,0 +1,145 @@
+package subscription
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// Route is a route as intake needs it.
+type Route interface {
+	Name() string
+	// Accept returns the event addressed to the route, or false if the route's
+	// filter says no. It does not keep the event's data beyond the call otherwise.
+	Accept(e event.Event) (kept event.Event, ok bool)
+}
+
+// Deps is what a subscriber works with. Tracer and Metrics may be nil.
+type Deps struct {
+	Source  event.Source
+	Journal Journal
+	Leases  Leases
+	// Routes that the topic feeds; at least one.
+	Routes  []Route
+	Metrics *Metrics
+	// Tracer makes a span where an event enters, as a child of the trace it
+	// arrived with; nil makes none.
+	Tracer trace.Tracer
+	Log    *slog.Logger
+}
+
+// Subscriber reads one topic for its routes. It is a run.Worker.
+type Subscriber struct {
+	cfg     Config
+	source  event.Source
+	journal Journal
+	leases  Leases
+	routes  []Route
+	metrics topicMetrics
+	tracer  trace.Tracer
+	log     *slog.Logger
+
+	running atomic.Bool
+
+	mu     sync.Mutex // guards status and position
+	status Status
+	stored Checkpoint
+}
+
+// New returns a subscriber of one topic.
+func New(cfg Config, deps Deps) (*Subscriber, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("check settings of subscription %q: %w", cfg.Topic, err)
+	}
+	if deps.Source == nil || deps.Journal == nil || deps.Leases == nil || deps.Log == nil || len(deps.Routes) == 0 {
+		return nil, fmt.Errorf("build subscription %q: source, journal, leases, log and a route are required", cfg.Topic)
+	}
+	if deps.Metrics == nil {
+		deps.Metrics = NewMetrics(nil)
+	}
+	s := &Subscriber{
+		cfg: cfg, source: deps.Source, journal: deps.Journal, leases: deps.Leases, routes: deps.Routes,
+		tracer: deps.Tracer, log: deps.Log.With("component", "subscription", "topic", cfg.Topic),
+		status: Status{Name: cfg.Name, Topic: cfg.Topic, State: Stopped, Since: time.Now()},
+	}
+	for _, r := range deps.Routes {
+		s.status.Routes = append(s.status.Routes, r.Name())
+	}
+	s.metrics = deps.Metrics.topic(cfg.Topic, s.status.Routes)
+	return s, nil
+}
+
+// Name returns "subscription <name>".
+func (s *Subscriber) Name() string { return "subscription " + s.cfg.Name }
+
+// Run reads the topic until ctx is cancelled: it waits for the lease, reads
+// while it holds it, and goes back to waiting when it is lost. Failures of
+// source and store are waited out, not returned. At the end, what was received is
+// stored and the lease given up, within the flush timeout. No goroutine
+// outlives it.
+func (s *Subscriber) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("run subscriber: already running")
+	}
+	defer s.running.Store(false)
+	defer s.become(Stopped, "", "", time.Time{})
+	for {
+		lease, ok := s.acquire(ctx)
+		if !ok {
+			return nil
+		}
+		s.lead(ctx, lease)
+	}
+}
+
+// Status says what the subscription is doing now.
+func (s *Subscriber) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status
+	st.Position = hex.EncodeToString(s.stored.Position)
+	st.Moved, st.EventTime = s.stored.Moved, s.stored.EventTime
+	if s.stored.Position != nil {
+		st.WindowLeft = max(0, s.cfg.Window-time.Since(s.stored.Moved))
+	}
+	return st
+}
+
+// become changes the state and says why. A change of state alone sets since,
+// and is logged; a new reason in the same state is not an event.
+func (s *Subscriber) become(state State, why, hint string, next time.Time) {
+	s.mu.Lock()
+	changed := s.status.State != state
+	before := s.status.State
+	if changed {
+		s.status.State, s.status.Since = state, time.Now()
+	}
+	s.status.Why, s.status.Hint, s.status.NextTry = why, hint, next
+	s.mu.Unlock()
+	if changed {
+		s.metrics.setState(before, state)
+		s.log.Info("state changed", "state", string(state), "before", string(before), "why", why, "hint", hint)
+	}
+}
+
+func (s *Subscriber) state() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status.State
+}
+
+func (s *Subscriber) checkpoint() Checkpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored
+}
