@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/control"
+)
+
+// Deps is everything a command line touches outside itself.
+type Deps struct {
+	Args   []string
+	Env    config.Lookup
+	Stdout io.Writer
+	Stderr io.Writer
+	// Terminal reports whether a stream is a terminal, for colours.
+	Terminal func(io.Writer) bool
+	Now      func() time.Time
+
+	// RunGateway runs a gateway until ctx is cancelled; nil leaves out "run".
+	RunGateway func(ctx context.Context, s config.Settings, log *slog.Logger) error
+	// OpenStore opens a store for reading while no gateway answers; nil leaves
+	// only the gateway to ask.
+	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)
+	// Commands are further subcommands, put together elsewhere.
+	Commands []func(Deps) *cobra.Command
+}
+
+// OpenedStore answers from a store alone.
+type OpenedStore struct {
+	API   control.API
+	Close func() error
+}
+
+// System returns the dependencies of the real process; the caller adds the
+// assembly's functions.
+func System() Deps {
+	return Deps{
+		Args: os.Args[1:], Env: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal, Now: time.Now,
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
