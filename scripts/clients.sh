@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the clients that others wrote against the simulated org. Installs Node.js
+# (as root, where apt is) and the npm packages of the lock file if they are missing.
+# Arguments are handed to "go test" (such as: -run TestJSForce -v).
+set -euo pipefail
+cd "$(dirname "$0")/../test/clients"
+
+have_node() {
+  command -v npm >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" = true ]
+}
+
+if ! have_node; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null
+  fi
+  if ! have_node; then
+    echo "Node.js 20 or later with npm is missing; install it first: https://nodejs.org" >&2
+    exit 1
+  fi
+fi
+
+# The stamp is written last: an interrupted install is done again.
+stamp=node/node_modules/.installed-lock
+if ! cmp -s node/package-lock.json "$stamp"; then
+  rm -f "$stamp"
+  (cd node && npm ci --no-progress --loglevel=error)
+  cp node/package-lock.json "$stamp"
+fi
+
+exec go test -timeout 5m "$@" ./...
