@@ -40,6 +40,7 @@ type batch struct {
 	spans    []spans
 	events   []event.Event
 	received time.Time
+	size     int // payload bytes of this batch
 	growth   int // JSON bytes per 100 payload bytes, of the last batch
 }
 
@@ -62,11 +63,12 @@ func newBatch(org string, topic salesforce.Topic) batch {
 }
 
 func (b *batch) begin(resp pubsub.Response) {
-	n, size := len(resp.Events), 0
+	n := len(resp.Events)
+	b.size = 0
 	for i := range resp.Events {
-		size += len(resp.Events[i].Payload)
+		b.size += len(resp.Events[i].Payload)
 	}
-	b.data = make([]byte, 0, size*(b.growth+5)/100+64*n)
+	b.data = make([]byte, 0, b.size*(b.growth+5)/100+64*n)
 	b.events = make([]event.Event, 0, n)
 	b.text = b.text[:0]
 	b.spans = b.spans[:0]
@@ -163,6 +165,9 @@ func (b *batch) addUndecodable(raw *pubsub.RawEvent, why error) {
 func (b *batch) finish() []event.Event {
 	text := string(b.text)
 	from := 0
+	if b.size > 0 {
+		b.growth = len(b.data) * 100 / b.size
+	}
 	for i := range b.events {
 		e, s := &b.events[i], &b.spans[i]
 		e.Data = b.data[from:s.dataEnd:s.dataEnd]

@@ -3,6 +3,7 @@ package eventbus
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
@@ -16,6 +17,25 @@ type Config struct {
 	// it, and for events that lack it (an UPDATE carries only what changed), the
 	// key is the record Id of a change and empty for a platform event.
 	KeyField string
+	// SchemaWait is the wait between tries for a schema that the bus says it does
+	// not have: a new one takes a moment to be known everywhere. Default 1 s.
+	SchemaWait time.Duration
+}
+
+// WithDefaults returns a copy with unset fields set.
+func (c Config) WithDefaults() Config {
+	if c.SchemaWait == 0 {
+		c.SchemaWait = time.Second
+	}
+	return c
+}
+
+// Validate reports what is missing.
+func (c Config) Validate() error {
+	if c.Topic.IsZero() {
+		return errors.New("event bus source needs a topic")
+	}
+	return nil
 }
 
 // Source reads one topic. It may open several streams, each independent.
@@ -28,8 +48,9 @@ var _ event.Source = (*Source)(nil)
 
 // NewSource returns the source of a topic on a bus.
 func NewSource(cfg Config, bus *pubsub.Client) (*Source, error) {
-	if cfg.Topic.IsZero() {
-		return nil, errors.New("event bus source needs a topic")
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
 	return &Source{cfg: cfg, bus: bus}, nil
 }

@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// schemaTries and schemaWait bound the patience with a schema that the bus
-	// says it does not have: new schemas take a moment to be known everywhere.
+	// schemaTries bounds the patience with a schema that the bus says it does not
+	// have; Config.SchemaWait lies between two tries.
 	schemaTries = 3
-	schemaWait  = time.Second
 	// unusableHold is how long a schema that cannot be had is not asked for
 	// again; its events are undecodable meanwhile.
 	unusableHold = time.Minute
@@ -127,7 +126,7 @@ func (s *Stream) schema(ctx context.Context, id string) (*pubsub.Schema, error) 
 		if err == nil || !isNotFound(err) || try == schemaTries {
 			return schema, err
 		}
-		timer := time.NewTimer(schemaWait)
+		timer := time.NewTimer(s.source.cfg.SchemaWait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
