@@ -53,6 +53,9 @@ type Object struct {
 	// PublishAfterCommit is a platform event's publish behaviour.
 	PublishAfterCommit bool
 	Fields             []*Field // in the org's order; system fields included
+
+	byName       map[string]*Field // lower-case API name; built by [NewCatalog]
+	relationship map[string]*Field // lower-case relationship name
 }
 
 // Field is one field of an object.
@@ -85,4 +88,12 @@ type Field struct {
 	ID string
 	// NameField marks the object's name field.
 	NameField bool
+	// AutoNumber is the display format of an auto number ("INV-{0000}"), empty for
+	// other fields. The engine gives the value on create.
+	AutoNumber string
+	// ChildRelationship is the name of the reverse of a reference in describe
+	// ("Contacts"); empty when the parent does not show one.
+	ChildRelationship string
+	// CascadeDelete says that deleting the parent deletes this record.
+	CascadeDelete bool
 }

@@ -1,0 +1,87 @@
+package record
+
+import (
+	"context"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
+)
+
+// Result is what a query found. Rows hold one typed value per SQL column of the
+// plan, as in a [Row]; the plan's tree says which is which.
+type Result struct {
+	Plan *soql.Plan
+	Rows [][]any
+	// Total is the number of rows, or the answer of SELECT COUNT().
+	Total int
+}
+
+// Query parses, compiles and runs a SOQL statement on a consistent state. All
+// includes records in the recycle bin. Refusals are [*soql.Error].
+func (e *Engine) Query(ctx context.Context, statement string, all bool) (*Result, error) {
+	plan, err := e.compile(statement, all)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer e.unlock()
+	return e.run(ctx, plan)
+}
+
+// Query is [Engine.Query] inside the transaction: it sees its writes.
+func (t *Tx) Query(ctx context.Context, statement string, all bool) (*Result, error) {
+	plan, err := t.e.compile(statement, all)
+	if err != nil {
+		return nil, err
+	}
+	return t.e.run(ctx, plan)
+}
+
+func (e *Engine) compile(statement string, all bool) (*soql.Plan, error) {
+	query, err := soql.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	return soql.Compile(query, e.cfg.Catalog, soql.Options{Now: e.cfg.Now().UTC(), All: all})
+}
+
+func (e *Engine) run(ctx context.Context, plan *soql.Plan) (*Result, error) {
+	e.conn.SetInterrupt(ctx.Done())
+	defer e.conn.SetInterrupt(nil)
+	stmt, _, err := e.conn.PrepareTransient(plan.SQL)
+	if err != nil {
+		return nil, fmt.Errorf("prepare query: %w", err)
+	}
+	defer stmt.Finalize() //nolint:errcheck // repeats the error of Step
+	for i, arg := range plan.Args {
+		bindValue(stmt, i+1, arg, "")
+	}
+	result := &Result{Plan: plan}
+	for {
+		more, err := stmt.Step()
+		if err != nil {
+			return nil, fmt.Errorf("run query: %w", err)
+		}
+		if !more {
+			break
+		}
+		result.Rows = append(result.Rows, readColumns(stmt, plan))
+	}
+	result.Total = len(result.Rows)
+	if plan.Count {
+		result.Total, result.Rows = int(result.Rows[0][0].(int64)), nil
+	}
+	return result, nil
+}
+
+func readColumns(stmt *sqlite.Stmt, plan *soql.Plan) []any {
+	row := make([]any, len(plan.Columns))
+	for i, kind := range plan.Columns {
+		row[i] = columnValue(stmt, i, kind)
+	}
+	return row
+}

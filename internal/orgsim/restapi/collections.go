@@ -1,0 +1,3 @@
+package restapi
+
+func (a *API) collections(c *call, path []string) error { return resourceMissing() }

@@ -1,0 +1,194 @@
+package restapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/session"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+)
+
+// Config is what the API needs of the rest of the org.
+type Config struct {
+	Catalog   *schema.Catalog
+	Engine    *record.Engine
+	Sessions  session.Authenticator
+	Publisher record.Publisher
+	// Now is the org's clock; time.Now unless set.
+	Now   func() time.Time
+	OrgID salesforce.ID
+	// InstanceURL is the base of absolute URLs in answers; scheme and host of the
+	// request unless set.
+	InstanceURL func(*http.Request) string
+	// Logger hears of internal failures only; discarded unless set.
+	Logger *slog.Logger
+	// DailyRequests is the org's daily API allocation as limits and
+	// Sforce-Limit-Info state it; 100,000 unless set. Nothing is refused for it here.
+	DailyRequests int
+	// MaxBody bounds a request body after decompression; 50 MB unless set.
+	MaxBody int64
+}
+
+// WithDefaults fills in what is not set.
+func (c Config) WithDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.InstanceURL == nil {
+		c.InstanceURL = requestURL
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.DailyRequests == 0 {
+		c.DailyRequests = 100_000
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 50 << 20
+	}
+	return c
+}
+
+// Validate reports every missing part.
+func (c Config) Validate() error {
+	var problems []error
+	for name, missing := range map[string]bool{
+		"Catalog": c.Catalog == nil, "Engine": c.Engine == nil, "Sessions": c.Sessions == nil, "Publisher": c.Publisher == nil,
+	} {
+		if missing {
+			problems = append(problems, errors.New("rest api needs "+name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// API is the handler. Safe for concurrent use.
+type API struct {
+	cfg      Config
+	used     atomic.Int64
+	locators *locators
+}
+
+// New returns the API, or what its configuration lacks.
+func New(cfg Config) (*API, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &API{cfg: cfg, locators: newLocators(cfg.Now)}, nil
+}
+
+// RequestsUsed returns how many authenticated calls were answered.
+func (a *API) RequestsUsed() int64 { return a.used.Load() }
+
+// call is one request on its way through the API.
+type call struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	ctx     context.Context // of the request; carries a borrowed transaction
+	method  string          // after _HttpMethod
+	version string          // "67.0"
+	path    []string        // segments after the version, decoded, as written
+	session session.Session
+}
+
+// ServeHTTP answers one call. The request's path must begin with /services/data;
+// one doubled leading slash is tolerated, as clients send it.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w, finish := compressed(w, r)
+	defer finish()
+	if r.Body != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
+	}
+	segments, err := segmentsOf(r.URL.EscapedPath())
+	if err != nil {
+		writeError(w, badRequest("URI_SYNTAX", "malformed path"))
+		return
+	}
+	c := &call{w: w, r: r, ctx: r.Context(), method: methodOf(r)}
+	if len(segments) == 0 {
+		a.versions(c)
+		return
+	}
+	version, problem := versionOf(segments[0])
+	if problem != nil {
+		writeError(w, problem)
+		return
+	}
+	c.version, c.path = version, segments[1:]
+	if problem := a.authenticate(c); problem != nil {
+		writeError(w, problem)
+		return
+	}
+	a.respond(c)
+}
+
+// respond counts the call and runs it; errors become the org's answer.
+func (a *API) respond(c *call) {
+	c.w.Header().Set("Sforce-Limit-Info", a.limitInfo())
+	if err := a.dispatch(c); err != nil {
+		problem := asProblem(err)
+		if problem.status == http.StatusInternalServerError {
+			a.cfg.Logger.ErrorContext(c.ctx, "org request failed", "method", c.method, "path", c.r.URL.Path, "err", err)
+		}
+		writeError(c.w, problem)
+	}
+}
+
+// dispatch picks the resource by the first segment after the version.
+func (a *API) dispatch(c *call) error {
+	if len(c.path) == 0 {
+		return a.resources(c)
+	}
+	rest := c.path[1:]
+	switch strings.ToLower(c.path[0]) {
+	case "sobjects":
+		return a.sobjects(c, rest)
+	case "query":
+		return a.query(c, rest, false)
+	case "queryall":
+		return a.query(c, rest, true)
+	case "limits":
+		return a.limits(c, rest)
+	case "composite":
+		return a.composite(c, rest)
+	case "tooling":
+		return a.tooling(c, rest)
+	}
+	return resourceMissing()
+}
+
+// segmentsOf splits the path after /services/data. Empty segments elsewhere than
+// at the end stay, since the org answers 404 to them.
+func segmentsOf(escaped string) ([]string, error) {
+	path := strings.TrimPrefix(escaped, "/")
+	path = strings.TrimPrefix(path, "/") // sf sends //services/data
+	path = strings.TrimPrefix(path, "services/data")
+	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+	if path == "" {
+		return nil, nil
+	}
+	return decodeSegments(strings.Split(path, "/"))
+}
+
+// methodOf honours ?_HttpMethod=PATCH on a POST.
+func methodOf(r *http.Request) string {
+	if override := r.URL.Query().Get("_HttpMethod"); override != "" && r.Method == http.MethodPost {
+		return strings.ToUpper(override)
+	}
+	return r.Method
+}
+
+func requestURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}

@@ -1,0 +1,36 @@
+package restapi
+
+import "net/http"
+
+// limit is one allocation.
+type limit struct {
+	Max       int `json:"Max"`
+	Remaining int `json:"Remaining"`
+}
+
+// limits states the org's allocations. Only the API requests are counted here.
+func (a *API) limits(c *call, path []string) error {
+	if len(path) > 0 {
+		return resourceMissing()
+	}
+	if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
+		return err
+	}
+	full := func(n int) limit { return limit{n, n} }
+	writeJSON(c.w, http.StatusOK, map[string]limit{
+		"ConcurrentAsyncGetReportInstances":    full(200),
+		"DailyApiRequests":                     {a.cfg.DailyRequests, max(0, a.cfg.DailyRequests-int(a.used.Load()))},
+		"DailyAsyncApexExecutions":             full(250_000),
+		"DailyBulkApiBatches":                  full(15_000),
+		"DailyBulkV2QueryFileStorageMB":        full(976_562),
+		"DailyBulkV2QueryJobs":                 full(10_000),
+		"DailyDeliveredPlatformEvents":         full(25_000),
+		"DataStorageMB":                        full(1_024),
+		"DurableStreamingApiConcurrentClients": full(1_000),
+		"FileStorageMB":                        full(1_024),
+		"HourlyPublishedPlatformEvents":        full(250_000),
+		"SingleEmail":                          full(5_000),
+		"MassEmail":                            full(5_000),
+	})
+	return nil
+}

@@ -1,0 +1,106 @@
+package restapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
+)
+
+// problem is an error answer: a status and the org's array with one entry.
+type problem struct {
+	status  int
+	code    string
+	message string
+	// fields is absent from the body when nil and [] when empty: save errors have
+	// the key, routing errors do not.
+	fields []string
+	// paths is the body of a 300: the records that an external Id value matches.
+	paths []string
+}
+
+func (p *problem) Error() string { return p.code + ": " + p.message }
+
+func badRequest(code, format string, args ...any) *problem {
+	return &problem{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+func resourceMissing() *problem {
+	return &problem{status: http.StatusNotFound, code: "NOT_FOUND", message: "The requested resource does not exist"}
+}
+
+func noExternalID(name string) *problem {
+	return &problem{
+		status: http.StatusNotFound, code: "NOT_FOUND",
+		message: "Provided external ID field does not exist or is not accessible: " + name,
+	}
+}
+
+func invalidSession() *problem {
+	return &problem{status: http.StatusUnauthorized, code: "INVALID_SESSION_ID", message: "Session expired or invalid"}
+}
+
+func notAllowed(method string, allowed ...string) *problem {
+	return &problem{
+		status: http.StatusMethodNotAllowed, code: "METHOD_NOT_ALLOWED",
+		message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are %s", method, strings.Join(allowed, ",")),
+	}
+}
+
+// asProblem maps errors of the layers below. What is no refusal is ours: a 500
+// with the org's text for unexpected errors, which tells a client nothing more.
+func asProblem(err error) *problem {
+	var p *problem
+	var refused *record.Error
+	var query *soql.Error
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refused):
+		return &problem{status: statusOf(refused.Code), code: refused.Code, message: refused.Message, fields: refused.Fields}
+	case errors.As(err, &query):
+		return badRequest(query.Code, "%s", query.Message)
+	case errors.As(err, &tooLarge):
+		return &problem{status: http.StatusRequestEntityTooLarge, code: "REQUEST_TOO_LARGE", message: "request body is too large"}
+	}
+	return &problem{
+		status: http.StatusInternalServerError, code: "UNKNOWN_EXCEPTION",
+		message: "An unexpected error occurred. Please include this ErrorId if you contact support: 123456-789 (-1234567)",
+	}
+}
+
+func statusOf(code string) int {
+	switch code {
+	case record.CodeNotFound, record.CodeDeleted:
+		return http.StatusNotFound
+	default:
+		return http.StatusBadRequest
+	}
+}
+
+// writeError answers with the problem. 300 has paths for a body, no error.
+func writeError(w http.ResponseWriter, p *problem) {
+	if p.paths != nil {
+		writeJSON(w, p.status, p.paths)
+		return
+	}
+	writeJSON(w, p.status, []any{p.body("errorCode")})
+}
+
+// body is the error object; the code's key differs between routing errors
+// (errorCode) and save results (statusCode).
+func (p *problem) body(codeKey string) map[string]any {
+	body := map[string]any{"message": p.message, codeKey: p.code}
+	if p.fields != nil || codeKey == "statusCode" {
+		fields := p.fields
+		if fields == nil {
+			fields = []string{}
+		}
+		body["fields"] = fields
+	}
+	return body
+}
