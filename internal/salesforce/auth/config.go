@@ -32,6 +32,9 @@ type Config struct {
 	// LoginURL is the host to log in at: the My Domain, or
 	// https://login.salesforce.com. Plain http is accepted for loopback only.
 	LoginURL string
+	// AllowHTTP accepts plain http for other hosts too. Secrets and tokens then
+	// travel in the clear; for simulators in a private network.
+	AllowHTTP bool
 	// ClientID is the app's consumer key.
 	ClientID string
 	// ClientSecret is the app's consumer secret; optional for JWT bearer and
@@ -88,7 +91,7 @@ func setDefault[T ~int | ~int64](v *T, def T) {
 // Validate reports everything that keeps the flow from working.
 func (c Config) Validate() error {
 	var errs []error
-	if _, err := checkURL(c.LoginURL); err != nil {
+	if _, err := checkURL(c.LoginURL, c.AllowHTTP); err != nil {
 		errs = append(errs, fmt.Errorf("login url: %w", err))
 	}
 	require := func(missing bool, what string) {
@@ -114,9 +117,10 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkURL accepts https anywhere and http on loopback, and returns the URL
-// without a trailing slash. Tokens and secrets never go anywhere else.
-func checkURL(s string) (string, error) {
+// checkURL accepts https anywhere and http on loopback (anywhere if allowHTTP),
+// and returns the URL without a trailing slash. Tokens and secrets never go
+// anywhere else.
+func checkURL(s string, allowHTTP bool) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {
 		return "", fmt.Errorf("malformed URL")
@@ -126,7 +130,7 @@ func checkURL(s string) (string, error) {
 		return "", fmt.Errorf("want https://host, have %q", s)
 	case u.User != nil:
 		return "", fmt.Errorf("a URL with a user in it is refused")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && (allowHTTP || isLoopback(u.Hostname())):
 		return strings.TrimRight(s, "/"), nil
 	}
 	return "", fmt.Errorf("want https (plain http only on loopback), have %q", u.Scheme+"://"+u.Host)

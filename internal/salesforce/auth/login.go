@@ -59,7 +59,7 @@ func (s *Source) readAnswer(resp *http.Response, body []byte) (Token, error) {
 	if resp.StatusCode != http.StatusOK {
 		return Token{}, refused(resp, body)
 	}
-	tok, refresh, err := parseToken(body)
+	tok, refresh, err := parseToken(body, s.cfg.AllowHTTP)
 	if err != nil {
 		return Token{}, &event.Error{
 			Op: opLogin, Happened: event.HappenedNo, Healing: event.Permanent,

@@ -36,7 +36,7 @@ type tokenAnswer struct {
 	ErrorDescription string `json:"error_description"`
 }
 
-func parseToken(body []byte) (tok Token, refresh string, err error) {
+func parseToken(body []byte, allowHTTP bool) (tok Token, refresh string, err error) {
 	var a tokenAnswer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return Token{}, "", fmt.Errorf("read token answer: %w", err)
@@ -44,7 +44,7 @@ func parseToken(body []byte) (tok Token, refresh string, err error) {
 	if a.AccessToken == "" {
 		return Token{}, "", fmt.Errorf("read token answer: no access_token in it")
 	}
-	instance, err := checkURL(a.InstanceURL)
+	instance, err := checkURL(a.InstanceURL, allowHTTP)
 	if err != nil {
 		return Token{}, "", fmt.Errorf("read token answer: instance_url: %w", err)
 	}
