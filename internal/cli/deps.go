@@ -25,7 +25,7 @@ type Deps struct {
 	Now      func() time.Time
 
 	// RunGateway runs a gateway until ctx is cancelled; nil leaves out "run".
-	RunGateway func(ctx context.Context, s config.Settings, log *slog.Logger) error
+	RunGateway func(ctx context.Context, s config.Settings, log *slog.Logger, version string) error
 	// OpenStore opens a store for reading while no gateway answers; nil leaves
 	// only the gateway to ask.
 	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)
@@ -34,10 +34,7 @@ type Deps struct {
 }
 
 // OpenedStore answers from a store alone.
-type OpenedStore struct {
-	API   control.API
-	Close func() error
-}
+type OpenedStore = control.OpenedStore
 
 // System returns the dependencies of the real process; the caller adds the
 // assembly's functions.

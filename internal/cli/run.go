@@ -20,7 +20,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.RunGateway(cmd.Context(), s, NewLogger(a.Stderr, s.Log))
+			return a.RunGateway(cmd.Context(), s, NewLogger(a.Stderr, s.Log), ThisBuild().Version)
 		},
 	}
 }

@@ -56,6 +56,13 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// OpenedStore answers [API] from a store that was opened for it alone.
+type OpenedStore struct {
+	API API
+	// Close gives the store back; call it after the last question.
+	Close func() error
+}
+
 // Service answers [API] from the engines and the store of this process.
 type Service struct{ config Config }
 

@@ -1,0 +1,4 @@
+// Package deliverytest is for tests only.
+package deliverytest
+
+import _ "github.com/sallyport-dev/sallyport/internal/delivery"
