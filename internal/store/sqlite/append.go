@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+// Append implements [subscription.Journal].
+func (s *Store) Append(ctx context.Context, a subscription.Append) error {
+	events := copied(a.Events)
+	return s.write(ctx, "append events", func(t *task) func(*txn) error {
+		return func(tx *txn) error {
+			fenced, err := tx.fenced(a.Subscription, a.Fence)
+			if err != nil {
+				return err
+			}
+			if fenced {
+				t.err = fmt.Errorf("append events of %s: %w", a.Subscription, subscription.ErrFenced)
+				return nil
+			}
+			return tx.append(a, events)
+		}
+	})
+}
+
+// copied copies what the caller may reuse after the call: entries outlive it.
+func copied(events []event.Event) []event.Event {
+	owned := make([]event.Event, len(events))
+	for i, e := range events {
+		owned[i] = e
+		owned[i].Data = bytes.Clone(e.Data)
+	}
+	return owned
+}
+
+// fenced reports whether the lease of a subscription has passed on.
+func (tx *txn) fenced(name string, fence int64) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	s := tx.w.stmts.fence
+	s.BindText(1, name)
+	current, err := stepInt(s)
+	if err != nil {
+		return false, fmt.Errorf("read fence: %w", err)
+	}
+	return current != fence, nil
+}
+
+func (tx *txn) append(a subscription.Append, events []event.Event) error {
+	for i := range events {
+		if err := tx.accept(&events[i]); err != nil {
+			return fmt.Errorf("append event: %w", err)
+		}
+	}
+	for name, n := range a.Filtered {
+		if err := tx.count(name, func(d *delta) { d.filtered += n }); err != nil {
+			return err
+		}
+	}
+	for name, n := range a.Duplicates {
+		if err := tx.count(name, func(d *delta) { d.duplicates += n }); err != nil {
+			return err
+		}
+	}
+	return tx.move(a)
+}
+
+// count changes the ledger of a route by name.
+func (tx *txn) count(name string, change func(*delta)) error {
+	id, err := tx.route(name)
+	if err == nil {
+		change(tx.of(id))
+	}
+	return err
+}
+
+// accept writes one event and offers it to its room.
+func (tx *txn) accept(e *event.Event) error {
+	route, err := tx.route(e.Route)
+	if err != nil {
+		return err
+	}
+	kind, err := tx.kind(e)
+	if err != nil {
+		return err
+	}
+	tx.w.seq++
+	n := &entry{seq: tx.w.seq, lane: delivery.LaneOf(*e), accepted: tx.now}
+	s := tx.w.stmts.insert
+	s.BindInt64(1, n.seq)
+	s.BindInt64(2, route)
+	s.BindInt64(3, int64(n.lane))
+	s.BindInt64(4, tx.now)
+	s.BindInt64(5, kind)
+	s.BindInt64(6, micros(e.Time))
+	s.BindBool(7, e.Refilled)
+	s.BindText(8, e.ID)
+	s.BindText(9, e.Subject)
+	s.BindText(10, e.Key)
+	s.BindText(11, e.TraceParent)
+	if _, err := step(s); err != nil {
+		return err
+	}
+	p := tx.w.stmts.payload
+	p.BindInt64(1, n.seq)
+	p.BindBytes(2, e.Data)
+	if _, err := step(p); err != nil {
+		return err
+	}
+	tx.of(route).accepted++
+	tx.w.rooms.arrive(route, n, e)
+	return nil
+}
+
+// move stores a subscription's new position.
+func (tx *txn) move(a subscription.Append) error {
+	if a.Subscription == "" || a.Position == nil && a.EventTime.IsZero() {
+		return nil
+	}
+	s := tx.w.stmts.position
+	s.BindText(1, a.Subscription)
+	if a.Position == nil {
+		s.BindNull(2)
+	} else {
+		s.BindBytes(2, a.Position)
+	}
+	s.BindInt64(3, micros(a.EventTime))
+	s.BindInt64(4, tx.now)
+	if _, err := step(s); err != nil {
+		return fmt.Errorf("move position: %w", err)
+	}
+	return nil
+}
+
+// micros is a time as the file holds it.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant is the inverse of micros.
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

@@ -1,0 +1,270 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// claim is what a claiming task asks for and got.
+type claim struct {
+	req delivery.ClaimRequest
+	got []delivery.Claimed
+}
+
+// Claim implements [delivery.Queue].
+func (s *Store) Claim(ctx context.Context, req delivery.ClaimRequest) ([]delivery.Claimed, error) {
+	req.Max, req.Run = max(req.Max, 1), max(req.Run, 1)
+	for {
+		t := &task{claim: &claim{req: req}, done: make(chan struct{})}
+		if err := s.writer.submit(t); err != nil {
+			return nil, fmt.Errorf("claim events: %w", err)
+		}
+		if err := t.wait(ctx); err != nil {
+			return nil, fmt.Errorf("claim events: %w", err)
+		}
+		if len(t.claim.got) > 0 {
+			return t.claim.got, nil
+		}
+	}
+}
+
+// serve gives parked claims what is to be had.
+func (tx *txn) serve() error {
+	for _, r := range tx.w.rooms.byName {
+		for r.waited() {
+			if err := tx.ready(r); err != nil {
+				return err
+			}
+			if !r.line.ready(tx.now) {
+				break
+			}
+			t := r.parked[0]
+			r.parked = r.parked[1:]
+			if !t.take() {
+				continue
+			}
+			tx.served = append(tx.served, t)
+			if err := tx.hand(r, t.claim); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ready brings a room up to date with the file and the time.
+func (tx *txn) ready(r *room) error {
+	if r.stale || r.line.lost(tx.now) {
+		if err := tx.find(r); err != nil {
+			return err
+		}
+		tx.w.rooms.rebuild(r)
+	}
+	tx.w.rooms.expire(tx.now)
+	if from, rows := r.line.hungry(); rows > 0 {
+		return tx.load(r, from, rows)
+	}
+	return nil
+}
+
+// find looks up the route of a room.
+func (tx *txn) find(r *room) error {
+	if r.route != 0 {
+		return nil
+	}
+	id, err := resultInt(tx.w.conn, "SELECT id FROM routes WHERE name = ?", r.name)
+	if err != nil {
+		return fmt.Errorf("find route: %w", err)
+	}
+	if id != 0 {
+		r.route = id
+		tx.w.rooms.byRoute[id] = r
+	}
+	return nil
+}
+
+// load reads waiting events from the file into a room's line.
+func (tx *txn) load(r *room, from int64, rows int) error {
+	s := tx.w.stmts.load
+	s.BindInt64(1, r.route)
+	s.BindInt64(2, from)
+	s.BindInt64(3, int64(rows))
+	to, n := from, 0
+	for ; ; n++ {
+		row, err := s.Step()
+		if err != nil {
+			return fmt.Errorf("load waiting events: %w", err)
+		}
+		if !row {
+			break
+		}
+		e := scanEntry(s)
+		to = e.seq
+		tx.w.rooms.meet(r, e, tx.now)
+	}
+	r.line.loaded(to, n < rows)
+	return s.Reset()
+}
+
+func scanEntry(s *sqlite.Stmt) *entry {
+	return &entry{
+		seq: s.ColumnInt64(0), lane: s.ColumnInt(1), token: s.ColumnInt64(2), attempts: s.ColumnInt(3),
+		unanswered: s.ColumnBool(4), due: s.ColumnInt64(5), accepted: s.ColumnInt64(6),
+	}
+}
+
+// meet takes a row that a load came upon.
+func (rs *rooms) meet(r *room, e *entry, now int64) {
+	if !r.line.missing(e.seq, e.lane) {
+		return
+	}
+	e.room, e.generation = r, r.generation
+	if held := rs.flying[e.seq]; held != nil && held.token == e.token && !held.settled {
+		held.generation, held.gone = r.generation, false
+		if held.flying {
+			r.line.adopt(held)
+		} else {
+			r.line.admit(held)
+		}
+		return
+	}
+	// A claim that nobody holds is one of a process that has ended.
+	if e.token != 0 {
+		e.unanswered, e.token = true, 0
+	}
+	if e.due <= now {
+		e.due = 0
+	}
+	r.line.admit(e)
+}
+
+// hand claims events for c and writes the start of an attempt on each.
+func (tx *txn) hand(r *room, c *claim) error {
+	entries := r.line.take(tx.now, c.req.Max, c.req.Run)
+	tx.w.token++
+	until := tx.now + c.req.Lease.Microseconds()
+	rooms := tx.w.rooms
+	rooms.expiry = min(rooms.expiry, until)
+	for _, e := range entries {
+		e.token, e.until, e.flying = tx.w.token, until, true
+		e.redelivery = e.unanswered
+		e.attempts++
+		rooms.flying[e.seq] = e
+	}
+	tx.taken = append(tx.taken, entries...)
+	if err := tx.start(r.route, entries); err != nil {
+		return fmt.Errorf("write claim: %w", err)
+	}
+	c.got = make([]delivery.Claimed, 0, len(entries))
+	for _, e := range entries {
+		ev := rooms.letGo(e)
+		if ev == nil {
+			var err error
+			if ev, err = tx.read(r.name, e.seq); err != nil {
+				return err
+			}
+		}
+		c.got = append(c.got, delivery.Claimed{
+			Event: *ev, Seq: e.seq, Lane: e.lane, Attempt: e.attempts, Redelivery: e.redelivery,
+			Token: e.token, Accepted: instant(e.accepted),
+		})
+	}
+	return nil
+}
+
+// start writes the start of an attempt on each entry: a statement for each
+// dense stretch of first attempts, one each for the rest.
+func (tx *txn) start(route int64, entries []*entry) error {
+	for len(entries) > 0 {
+		n := 0
+		for n < len(entries) && !entries[n].redelivery && entries[n].seq == entries[0].seq+int64(n) {
+			n++
+		}
+		if n > 1 {
+			s := tx.w.stmts.claimRange
+			s.BindInt64(1, entries[0].token)
+			s.BindInt64(2, entries[0].seq)
+			s.BindInt64(3, entries[n-1].seq)
+			if _, err := step(s); err != nil {
+				return err
+			}
+			entries = entries[n:]
+			continue
+		}
+		e := entries[0]
+		if e.redelivery {
+			tx.of(route).redelivered++
+		}
+		s := tx.w.stmts.claim
+		s.BindInt64(1, e.token)
+		s.BindBool(2, e.redelivery)
+		s.BindInt64(3, e.seq)
+		if _, err := step(s); err != nil {
+			return err
+		}
+		entries = entries[1:]
+	}
+	return nil
+}
+
+// read reads an event back from the file.
+func (tx *txn) read(route string, seq int64) (*event.Event, error) {
+	s := tx.w.stmts.read
+	s.BindInt64(1, seq)
+	row, err := s.Step()
+	if err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	if !row {
+		return nil, fmt.Errorf("read event: record %d is missing", seq)
+	}
+	ev := scanEvent(s, 0)
+	ev.Route = route
+	ev.Data = columnBytes(s, 9)
+	return &ev, s.Reset()
+}
+
+// scanEvent reads eventColumns, the first of which is column at.
+func scanEvent(s *sqlite.Stmt, at int) event.Event {
+	return event.Event{
+		ID: s.ColumnText(at), Source: s.ColumnText(at + 1), Type: s.ColumnText(at + 2), OrgID: s.ColumnText(at + 3),
+		Subject: s.ColumnText(at + 4), Time: instant(s.ColumnInt64(at + 5)), Key: s.ColumnText(at + 6),
+		Refilled: s.ColumnBool(at + 7), TraceParent: s.ColumnText(at + 8),
+	}
+}
+
+// columnBytes copies a blob; nil for NULL.
+func columnBytes(s *sqlite.Stmt, col int) []byte {
+	if s.ColumnType(col) == sqlite.TypeNull {
+		return nil
+	}
+	b := make([]byte, s.ColumnLen(col))
+	s.ColumnBytes(col, b)
+	return b
+}
+
+// Extend implements [delivery.Queue]. A lease dies with the process that holds
+// the file, so its end is kept in memory alone.
+func (s *Store) Extend(ctx context.Context, claims []delivery.Claimed, lease time.Duration) (lost []delivery.Claimed, err error) {
+	err = s.write(ctx, "extend claims", func(*task) func(*txn) error {
+		return func(tx *txn) error {
+			lost = nil
+			for _, c := range claims {
+				if e := tx.w.rooms.held(c.Seq, c.Token); e != nil && e.flying {
+					e.until = tx.now + lease.Microseconds()
+					tx.w.rooms.expiry = min(tx.w.rooms.expiry, e.until)
+					continue
+				}
+				lost = append(lost, c)
+			}
+			return nil
+		}
+	})
+	return lost, err
+}

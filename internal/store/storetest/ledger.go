@@ -1,0 +1,119 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
+)
+
+var ledgerTests = []test{
+	{"Audit_FindsALostRecord", auditFinds(LoseRecord, "accepted 5, but found 4")},
+	{"Audit_FindsAFalseDelivery", auditFinds(MarkDelivered, "delivered 1, but found 2")},
+	{"Audit_FindsAFalseCount", auditFinds(InflateAccepted, "accepted 10, but found 5")},
+	{"Audit_FindsAFalseRedelivery", auditFinds(InflateRedelivered, "redelivered 1, but found 0")},
+	{"Audit_FindsALostPayload", auditFinds(LosePayload, "1 waiting or dead events have lost their payload")},
+	{"Sweep_RemovesPayloadsBeforeRecords", sweepRetention},
+	{"Sweep_KeepsWhatIsWaitingOrDead", sweepKeeps},
+	{"Sweep_KeepsTheSequenceRising", sweepSequence},
+}
+
+// auditFinds tampers with a clean store and expects the audit to say so.
+func auditFinds(how Tampering, what string) func(*suite) {
+	return func(s *suite) {
+		st := s.open()
+		s.append(st, evs("a", 5)...)
+		s.settle(st, delivery.Done, time.Time{}, s.claim(st, 1)...)
+		s.adds(st)
+		s.Tamper(s.T, how)
+		findings, err := st.Audit(s.ctx)
+		s.check(err)
+		for _, f := range findings {
+			if f.Route == orders && strings.Contains(f.What, what) {
+				return
+			}
+		}
+		s.Fatalf("audit after %q found %v, want %q", how, findings, what)
+	}
+}
+
+func sweepRetention(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 3)...)
+	claims := s.claimAll(st, 3)
+	s.settle(st, delivery.Done, time.Time{}, claims[0])
+	s.Clock.Advance(time.Hour)
+	s.settle(st, delivery.Again, time.Time{}, claims[1:]...)
+	s.settle(st, delivery.Done, time.Time{}, s.claimAll(st, 2)...)
+	keep := contract.Retention{Payload: 2 * time.Hour, Metadata: 24 * time.Hour}
+	sweep := func(want contract.Swept) {
+		s.Helper()
+		if got, err := st.Sweep(s.ctx, keep); err != nil || got != want {
+			s.Fatalf("sweep = %+v, %v; want %+v", got, err, want)
+		}
+		if l := s.adds(st); l.Accepted != 3 || l.Delivered != 3 {
+			s.Fatalf("ledger = %+v", l)
+		}
+	}
+	sweep(contract.Swept{})
+	s.Clock.Advance(time.Hour + time.Minute)
+	sweep(contract.Swept{Payloads: 1})
+	if rec := s.find(st, "a-000"); rec.Event.Data != nil || rec.Event.Subject == "" || rec.State != delivery.Delivered {
+		s.Fatalf("record without payload = %+v", rec)
+	}
+	if rec := s.find(st, "a-001"); rec.Event.Data == nil {
+		s.Fatal("payload removed too early")
+	}
+	s.Clock.Advance(time.Hour)
+	sweep(contract.Swept{Payloads: 2})
+	s.Clock.Advance(24 * time.Hour)
+	sweep(contract.Swept{Records: 3})
+	if records, err := st.List(s.ctx, delivery.ListFilter{Limit: 9}); err != nil || len(records) != 0 {
+		s.Fatalf("after a sweep listed %v, %v", records, err)
+	}
+	sweep(contract.Swept{})
+}
+
+func sweepKeeps(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 3)...)
+	claims := s.claimAll(st, 3)
+	s.settle(st, delivery.Dead, time.Time{}, claims[0])
+	s.settle(st, delivery.Again, time.Time{}, claims[1])
+	s.Clock.Advance(1000 * time.Hour)
+	got, err := st.Sweep(s.ctx, contract.Retention{Payload: time.Minute, Metadata: time.Minute})
+	if err != nil || got != (contract.Swept{}) {
+		s.Fatalf("sweep = %+v, %v", got, err)
+	}
+	if n, err := st.Redrive(s.ctx, delivery.DeadFilter{}); err != nil || n != 1 {
+		s.Fatalf("redrive = %d, %v", n, err)
+	}
+	for _, c := range s.claimAll(st, 3) {
+		if len(c.Event.Data) == 0 {
+			s.Fatalf("%s has lost its payload", c.Event.ID)
+		}
+	}
+	s.adds(st)
+}
+
+func sweepSequence(s *suite) {
+	st := s.Open(s.T)
+	s.append(st, ev("a", ""))
+	old := s.claim(st, 1)
+	s.settle(st, delivery.Done, time.Time{}, old...)
+	s.Clock.Advance(time.Hour)
+	got, err := st.Sweep(s.ctx, contract.Retention{Payload: time.Minute, Metadata: time.Minute})
+	if err != nil || got.Records != 1 || got.Payloads != 1 {
+		s.Fatalf("sweep = %+v, %v", got, err)
+	}
+	st = s.Crash(s.T, st)
+	s.Cleanup(func() { s.check(st.Close()) })
+	s.append(st, ev("b", ""))
+	if c := s.claim(st, 1); c[0].Seq <= old[0].Seq || c[0].Token <= old[0].Token {
+		s.Fatalf("after a sweep and a crash seq %d token %d, before %d and %d", c[0].Seq, c[0].Token, old[0].Seq, old[0].Token)
+	}
+	if l := s.adds(st); l.Accepted != 2 || l.Delivered != 1 {
+		s.Fatalf("ledger = %+v", l)
+	}
+}
