@@ -27,6 +27,9 @@ func (s *session) deliverRun(r run) {
 			continue // somebody else delivers it
 		}
 		if !s.mayStart(r.batch) {
+			if r.probe {
+				s.breaker.abandonProbe(time.Now())
+			}
 			s.giveBack(r, i)
 			return
 		}
@@ -58,9 +61,6 @@ func (s *session) mayStart(b *batch) bool {
 
 // giveBack releases the claims of a run from i on.
 func (s *session) giveBack(r run, i int) {
-	if r.probe && i == r.from {
-		s.breaker.abandonProbe(time.Now())
-	}
 	for ; i < r.to; i++ {
 		if r.states[i].Load() == stateHeld {
 			c := &r.claims[i]

@@ -3,6 +3,7 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -12,6 +13,11 @@ const (
 	queueRetryFirst = 100 * time.Millisecond
 	queueRetryMax   = 5 * time.Second
 )
+
+// probeChoice is how many events are claimed to choose a probe from. A probe
+// that were always the oldest event would spend all its attempts on that one, and an
+// event that brings the application down would keep the route shut.
+const probeChoice = 64
 
 // claimLoop claims as much as there is room for, until ctx is done.
 func (s *session) claimLoop(ctx context.Context) {
@@ -71,7 +77,7 @@ func (s *session) room(ctx context.Context) (n int, probe bool) {
 			wait := s.breaker.probeDue(time.Now())
 			if wait == 0 {
 				s.breaker.beginProbe()
-				return 1, true
+				return min(s.cfg.Ahead, probeChoice), true
 			}
 			due = time.After(wait)
 		case probing: // its outcome wakes us
@@ -97,6 +103,10 @@ func (s *session) free() int {
 
 // hand splits a batch into runs and gives them to the workers.
 func (s *session) hand(b *batch) {
+	if b.probe {
+		s.handProbe(b)
+		return
+	}
 	if !s.cfg.Ordered {
 		for i := range b.claims {
 			s.ready <- run{b, i, i + 1}
@@ -114,6 +124,15 @@ func (s *session) hand(b *batch) {
 		s.ready <- run{b, from, to}
 		from = to
 	}
+}
+
+// handProbe gives the workers one event, drawn by lot, and the others back.
+// Each is the first of its lane, because a probe claims runs of one.
+func (s *session) handProbe(b *batch) {
+	lot := rand.IntN(len(b.claims))
+	s.giveBack(run{b, 0, lot}, 0)
+	s.giveBack(run{b, lot + 1, len(b.claims)}, lot+1)
+	s.ready <- run{b, lot, lot + 1}
 }
 
 // complain logs the first of a row of failures and then every tenth: at the

@@ -21,10 +21,10 @@ func (r *Route) key(e *event.Event) string {
 			return key
 		}
 	}
-	if e.Subject != "" {
-		return e.Subject
+	if e.Key != "" {
+		return e.Key
 	}
-	return e.Key
+	return e.Subject
 }
 
 // fieldKey reads the value of a field as a key: a string as it is, anything

@@ -11,8 +11,8 @@ import (
 
 // The values of OrderBy that are not names of fields.
 const (
-	// OrderByRecord keeps the order of each record: by its Id, or by the key the
-	// source gave an event that is not about a record.
+	// OrderByRecord keeps the order of each record: by the key the source gave the
+	// event, which is the record's Id wherever there is one, and else by its subject.
 	OrderByRecord = "record"
 	// OrderByNone delivers in any order.
 	OrderByNone = "none"

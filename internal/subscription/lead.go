@@ -154,13 +154,15 @@ func (t *tenure) start() event.Start {
 
 // pause waits as long as the failure asks for before the next try.
 func (t *tenure) pause(ctx context.Context, err error) {
-	if errors.Is(err, event.ErrPositionRefused) && !t.refused {
-		if t.recover(ctx, err) {
+	healing := event.HealingOf(err)
+	if errors.Is(err, event.ErrPositionRefused) {
+		healing = event.Transient // for us: there is another place to begin
+		if !t.refused && t.recover(ctx, err) {
 			return // at once: the window may be closing
 		}
 	}
 	state, wait := Connecting, t.wait.next()
-	switch event.HealingOf(err) {
+	switch healing {
 	case event.Permanent:
 		state, wait = Failed, t.cfg.PermanentRetry
 	case event.Throttled:

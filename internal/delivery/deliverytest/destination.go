@@ -1,0 +1,63 @@
+package deliverytest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+// Call is one attempt that a destination saw.
+type Call struct {
+	Event   event.Event
+	Attempt int
+	At      time.Time
+	Ended   time.Time
+	Outcome event.Outcome
+}
+
+// Destination answers by a function and remembers what it saw.
+type Destination struct {
+	answer func(ctx context.Context, e event.Event, attempt int) event.Outcome
+
+	mu       sync.Mutex
+	calls    []Call
+	now, top int
+}
+
+var _ event.Destination = (*Destination)(nil)
+
+// Answering returns a destination that answers by f.
+func Answering(f func(ctx context.Context, e event.Event, attempt int) event.Outcome) *Destination {
+	return &Destination{answer: f}
+}
+
+// Deliver implements [event.Destination].
+func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
+	at := time.Now()
+	d.mu.Lock()
+	d.now++
+	d.top = max(d.top, d.now)
+	d.mu.Unlock()
+	o := d.answer(ctx, e, attempt)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now--
+	d.calls = append(d.calls, Call{Event: e, Attempt: attempt, At: at, Ended: time.Now(), Outcome: o})
+	return o
+}
+
+// Calls returns the attempts that have ended, in the order in which they did.
+func (d *Destination) Calls() []Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]Call(nil), d.calls...)
+}
+
+// Top returns the most attempts that ran at once.
+func (d *Destination) Top() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.top
+}
