@@ -193,6 +193,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 // unanswered tells a gateway that does not run from one that does not answer:
 // only of the first is it certain that nothing happened.
 func (c *Client) unanswered(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // what it wraps says the address once more
+	}
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		return &Error{Kind: ErrUnreachable, What: "no gateway at " + c.base, Hint: "start it with sallyport run, or check control.listen", Err: err}
 	}
