@@ -24,6 +24,8 @@ type tenure struct {
 	gap   *Gap
 	// refused: the stored position is of no use, so begin at the earliest event.
 	refused bool
+	// troubled: the stream before has ended in a failure.
+	troubled bool
 }
 
 // lead reads the topic while the lease is held.
@@ -136,6 +138,7 @@ func (t *tenure) connectLoop(ctx context.Context) {
 			t.wait.reset()
 		}
 		t.pause(ctx, err)
+		t.troubled = true
 	}
 }
 

@@ -18,9 +18,7 @@ var errSilent = errors.New("nothing received for too long, not even a keep-alive
 //
 //	source --Next--> receiver --pending--> committer --Append--> journal
 func (t *tenure) stream(ctx context.Context) (served bool, err error) {
-	if !t.recovering() {
-		t.become(Connecting, "", "", time.Time{})
-	}
+	t.trying()
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	dog := time.AfterFunc(t.cfg.Watchdog, func() { stop(errSilent) })
@@ -32,7 +30,8 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 		return false, t.silence(reading, err)
 	}
 	defer func() { _ = st.Close() }()
-	t.opened(start)
+	hello := t.greet(start)
+	defer hello.over()
 
 	q := newPending(t.cfg.MaxEvents, t.cfg.MaxBytes)
 	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -42,7 +41,7 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	defer unhook()
 	var committer sync.WaitGroup
 	committer.Go(func() { t.commitLoop(storing, q) })
-	served, err = t.receive(reading, st, q, dog)
+	served, err = t.receive(reading, st, q, dog, hello)
 	q.close()
 	committer.Wait()
 	close(done)
@@ -71,6 +70,61 @@ func (t *tenure) silence(ctx context.Context, err error) error {
 	}
 }
 
+// trying shows that a connection is being opened. After a failure its reason
+// stays in sight until the source has answered.
+func (t *tenure) trying() {
+	if t.troubled {
+		t.mu.Lock()
+		t.status.NextTry = time.Time{}
+		t.mu.Unlock()
+	} else if !t.recovering() {
+		t.become(Connecting, "", "", time.Time{})
+	}
+}
+
+// greetingTime is how long a stream opened after a failure must stand before
+// it is believed: sources may refuse only after the connection stands, and a state that
+// flaps between live and failed tells nobody since when it has failed.
+const greetingTime = 5 * time.Second
+
+// greeting sets the state of an open stream, once: at once, after a while, or
+// when the source has sent something.
+type greeting struct {
+	open  func()
+	timer *time.Timer
+
+	mu   sync.Mutex // held while open runs, so that none comes after over
+	done bool
+}
+
+func (t *tenure) greet(start event.Start) *greeting {
+	g := &greeting{open: func() { t.opened(start) }}
+	if !t.troubled {
+		g.now()
+		return g
+	}
+	g.timer = time.AfterFunc(greetingTime, g.now)
+	return g
+}
+
+func (g *greeting) now() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.done {
+		g.done = true
+		g.open()
+	}
+}
+
+func (g *greeting) over() {
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.done = true
+}
+
 // opened sets the state in which a stream waits for its first word.
 func (t *tenure) opened(start event.Start) {
 	switch {
@@ -85,7 +139,7 @@ func (t *tenure) opened(start event.Start) {
 
 // receive reads until an error. The watchdog sleeps while we, and not the
 // source, are the ones who are slow.
-func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *time.Timer) (served bool, err error) {
+func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *time.Timer, hello *greeting) (served bool, err error) {
 	reached := false
 	for {
 		dog.Reset(t.cfg.Watchdog)
@@ -95,6 +149,7 @@ func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *
 			return served, err
 		}
 		served = true
+		hello.now()
 		var s step
 		if len(batch.Events) > 0 {
 			s = t.digest(batch)
