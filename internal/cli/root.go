@@ -95,6 +95,7 @@ func strictArguments(cmd *cobra.Command) {
 }
 
 func suggestion(c *cobra.Command, name string) string {
+	c.SuggestionsMinimumDistance = 2
 	if near := c.SuggestionsFor(name); len(near) > 0 {
 		return c.CommandPath() + " " + near[0]
 	}
