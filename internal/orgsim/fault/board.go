@@ -20,6 +20,7 @@ type Board struct {
 	mu      sync.Mutex
 	next    int
 	entries []*entry
+	changed chan struct{}
 }
 
 type entry struct {
@@ -38,7 +39,7 @@ type State struct {
 
 // NewBoard returns a board with every fault off.
 func NewBoard(c *clock.Clock) *Board {
-	return &Board{clock: c}
+	return &Board{clock: c, changed: make(chan struct{})}
 }
 
 // Set switches a fault on and returns its id. The first fault in the list that
@@ -59,8 +60,22 @@ func (b *Board) Set(f Fault) (string, error) {
 	} else {
 		b.entries = append(b.entries, e)
 	}
-	b.count.Store(int32(len(b.entries)))
+	b.changedLocked()
 	return f.ID, nil
+}
+
+// Changed returns a channel that is closed at the next change of the board, for
+// those who wait and would not come by to ask.
+func (b *Board) Changed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+func (b *Board) changedLocked() {
+	b.count.Store(int32(len(b.entries)))
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 // Clear switches the fault with the id off and reports whether there was one.
@@ -72,7 +87,7 @@ func (b *Board) Clear(id string) bool {
 		return false
 	}
 	b.entries = slices.Delete(b.entries, i, i+1)
-	b.count.Store(int32(len(b.entries)))
+	b.changedLocked()
 	return true
 }
 
@@ -81,7 +96,7 @@ func (b *Board) ClearAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.entries = nil
-	b.count.Store(0)
+	b.changedLocked()
 }
 
 // List returns the faults in the order in which they were switched on.
@@ -104,7 +119,7 @@ func (b *Board) Take(name Name, p Point) (Fault, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.entries {
-		if e.fault.Name == name && e.fault.Match.covers(p) && b.strikesLocked(e) {
+		if e.fault.Name == name && e.fault.covers(p) && b.strikesLocked(e) {
 			e.struck++
 			return e.fault.withDefaults(), true
 		}

@@ -64,8 +64,12 @@ type Fault struct {
 	// From and Until are the window in the org's time; zero means open.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// After is a number of events, for the faults that say so.
+	// After is a number of events, for the faults that say so. A reset-mid-stream or
+	// revoke-token with it strikes only gRPC subscriptions.
 	After int `json:"after,omitempty"`
+	// Status makes reset-mid-stream on gRPC end the one stream with UNAVAILABLE
+	// instead of cutting the connection with every stream on it.
+	Status bool `json:"status,omitempty"`
 	// Delay is the wait of slow-bytes per chunk or answer (default 100 ms of org time).
 	Delay Duration `json:"delay,omitempty"`
 	// Chunk is the number of bytes that slow-bytes lets through at a time (default 16).
@@ -87,9 +91,15 @@ type Match struct {
 // the point stay empty, and only an empty pattern or "*" matches them.
 type Point struct {
 	Endpoint, Method, Topic, Object string
+	// Stream says that the point is on a stream of events, where After can count.
+	Stream bool
 }
 
-func (m Match) covers(p Point) bool {
+func (f *Fault) covers(p Point) bool {
+	if f.After > 0 && !p.Stream && (f.Name == ResetMidStream || f.Name == RevokeToken) {
+		return false
+	}
+	m := &f.Match
 	return glob(m.Endpoint, p.Endpoint) && glob(m.Method, p.Method) && glob(m.Topic, p.Topic) && glob(m.Object, p.Object)
 }
 
