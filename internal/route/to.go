@@ -32,18 +32,27 @@ func (d *destination) Deliver(ctx context.Context, e event.Event, attempt int) e
 	case r.filter == nil && r.transform == nil:
 		return d.next.Deliver(ctx, e, attempt)
 	}
+	prepared, refused, ok := r.prepare(e)
+	if !ok {
+		return refused
+	}
+	return d.next.Deliver(ctx, prepared, attempt)
+}
+
+// prepare runs the programs on a copy of the event.
+func (r *Route) prepare(e event.Event) (prepared event.Event, refused event.Outcome, ok bool) {
 	in := newInput(&e)
 	if refused, ok := r.recheck(in); !ok {
-		return refused
+		return e, refused, false
 	}
 	if r.transform != nil {
 		data, err := r.transform.transform(in)
 		if err != nil {
-			return reject(fmt.Sprintf("transform: %s", err), "correct the route's transform, then redrive")
+			return e, reject(fmt.Sprintf("transform: %s", err), "correct the route's transform, then redrive"), false
 		}
 		e.Data = data
 	}
-	return d.next.Deliver(ctx, e, attempt)
+	return e, event.Outcome{}, true
 }
 
 // recheck asks the filter again. Usually it says the same as at acceptance; it

@@ -42,7 +42,8 @@ func (w words) only(message string) string {
 	var b strings.Builder
 	hidden := false
 	for _, field := range strings.Fields(message) {
-		word := strings.Trim(field, `"'()[]{},;:`)
+		call, _, _ := strings.Cut(field, "(") // what a function is applied to is a value
+		word := strings.Trim(call, `"'()[]{},;:`)
 		if _, known := w[word]; known {
 			if b.Len() > 0 {
 				b.WriteByte(' ')
