@@ -8,7 +8,7 @@ const (
 	maxDepth = 32
 	// maxOutput bounds the JSON of one event. An event has at most 1 MB, and
 	// escaping multiplies by six at most; only hostile bytes get here.
-	maxOutput = 16 << 20
+	maxOutput = 8 << 20
 )
 
 // DecodeError says which field of a payload could not be read, and where. It
