@@ -1,22 +1,39 @@
 #!/usr/bin/env bash
-# Regenerates everything that is generated and committed: Go code from pubsub.proto, the configuration reference and schema.
+# Regenerates everything that is generated and committed: Go code from
+# pubsub.proto, the configuration reference and its JSON Schema.
+# With --check it changes nothing and fails if something committed is stale.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/lib.sh
 
-if ! command -v protoc >/dev/null; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq protobuf-compiler >/dev/null
+need_go
+need protoc protobuf-compiler
+tools
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+pb=internal/salesforce/pubsub/pubsubpb
+mkdir -p "$out/$pb" "$out/docs"
+
+protoc -I "$pb" --go_out="$out/$pb" --go_opt=paths=source_relative \
+  --go-grpc_out="$out/$pb" --go-grpc_opt=paths=source_relative pubsub.proto
+go build -o "$out/sallyport" ./cmd/sallyport
+"$out/sallyport" config docs >"$out/docs/config.md"
+"$out/sallyport" config schema >"$out/docs/sallyport.schema.json"
+rm "$out/sallyport"
+
+# The version of protoc differs from machine to machine and changes a comment only.
+same() { cmp -s <(grep -v '^// .*protoc ' "$1") <(grep -v '^// .*protoc ' "$2"); }
+
+stale=0
+while read -r file; do
+  same "$out/$file" "$file" && continue
+  if [ "${1:-}" = --check ]; then
+    echo "$file is stale; run make generate" >&2
+    stale=1
   else
-    echo "protoc is missing; install it first: sudo apt-get install protobuf-compiler" >&2
-    exit 1
+    cp "$out/$file" "$file"
+    echo "wrote $file"
   fi
-fi
-
-bin=$(mktemp -d)
-trap 'rm -rf "$bin"' EXIT
-(cd tools && go build -o "$bin/" google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc)
-
-PATH="$bin:$PATH" protoc -I internal/salesforce/pubsub/pubsubpb \
-  --go_out=internal/salesforce/pubsub/pubsubpb --go_opt=paths=source_relative \
-  --go-grpc_out=internal/salesforce/pubsub/pubsubpb --go-grpc_opt=paths=source_relative \
-  pubsub.proto
+done < <(cd "$out" && find . -type f | sed 's|^\./||' | sort)
+exit $stale
