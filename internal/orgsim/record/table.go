@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,27 +56,23 @@ func newTable(o *schema.Object) *table {
 // create makes the table, or adds the columns a stored one lacks, and its indexes.
 func (t *table) create(conn *sqlite.Conn) error {
 	name := soql.Quote(t.object.Name)
-	script := []string{"CREATE TABLE IF NOT EXISTS " + name + ` ("Id" TEXT PRIMARY KEY NOT NULL)`}
-	if err := sqlitex.ExecuteTransient(conn, script[0], nil); err != nil {
-		return fmt.Errorf("create table %s: %w", t.object.Name, err)
-	}
 	present, err := presentColumns(conn, name)
 	if err != nil {
 		return err
 	}
-	script = script[:0]
-	for _, f := range t.columns {
-		if !present[f.Name] {
-			script = append(script, "ALTER TABLE "+name+" ADD COLUMN "+soql.Quote(f.Name)+" "+columnType(f))
+	var columns, script []string
+	for _, f := range append(slices.Clone(t.columns), t.computed()...) {
+		column := soql.Quote(f.Name) + " " + columnType(f)
+		columns = append(columns, column)
+		if len(present) > 0 && !present[f.Name] {
+			script = append(script, "ALTER TABLE "+name+" ADD COLUMN "+column)
 		}
 		if wantsIndex(f) {
 			script = append(script, "CREATE INDEX IF NOT EXISTS "+soql.Quote(t.object.Name+"."+f.Name)+" ON "+name+" ("+soql.Quote(f.Name)+")")
 		}
 	}
-	for _, f := range t.object.Fields {
-		if f.Type == schema.TypePersonName && !present[f.Name] {
-			script = append(script, "ALTER TABLE "+name+" ADD COLUMN "+soql.Quote(f.Name)+" "+personNameColumn(f))
-		}
+	if len(present) == 0 {
+		script = append([]string{"CREATE TABLE " + name + " (" + strings.Join(columns, ",") + ")"}, script...)
 	}
 	for _, statement := range script {
 		if err := sqlitex.ExecuteTransient(conn, statement, nil); err != nil {
@@ -83,6 +80,18 @@ func (t *table) create(conn *sqlite.Conn) error {
 		}
 	}
 	return nil
+}
+
+// computed lists the compound fields that have a column of their own: names of
+// persons, which queries filter and sort by.
+func (t *table) computed() []*schema.Field {
+	var names []*schema.Field
+	for _, f := range t.object.Fields {
+		if f.Type == schema.TypePersonName {
+			names = append(names, f)
+		}
+	}
+	return names
 }
 
 func presentColumns(conn *sqlite.Conn, quoted string) (map[string]bool, error) {
@@ -113,22 +122,21 @@ func wantsIndex(f *schema.Field) bool {
 
 func columnType(f *schema.Field) string {
 	switch f.Type {
+	case schema.TypeID:
+		return "TEXT PRIMARY KEY NOT NULL"
+	case schema.TypePersonName:
+		return `TEXT COLLATE ` + soql.Collation + ` GENERATED ALWAYS AS (COALESCE("FirstName" || ' ', '') || "LastName") VIRTUAL`
 	case schema.TypeBoolean:
 		return "INTEGER NOT NULL DEFAULT 0"
 	case schema.TypeInt, schema.TypeDate, schema.TypeDateTime:
 		return "INTEGER"
 	case schema.TypeDouble, schema.TypeCurrency, schema.TypePercent:
 		return "REAL"
-	case schema.TypeID, schema.TypeReference, schema.TypeTime:
+	case schema.TypeReference, schema.TypeTime:
 		return "TEXT"
 	default:
 		return "TEXT COLLATE " + soql.Collation
 	}
-}
-
-// personNameColumn computes the full name, so that queries filter and sort by it.
-func personNameColumn(f *schema.Field) string {
-	return `TEXT COLLATE ` + soql.Collation + ` GENERATED ALWAYS AS (COALESCE("FirstName" || ' ', '') || "LastName") VIRTUAL`
 }
 
 // bind sets every column of the row, from parameter 1 on.

@@ -31,7 +31,6 @@ type Tx struct {
 	at      time.Time
 	changes map[salesforce.ID]*Change
 	order   []salesforce.ID // in which records were first touched
-	after   []func() error
 	silent  bool
 	done    bool
 }
@@ -47,10 +46,6 @@ func (e *Engine) Begin(ctx context.Context, actor Actor) (*Tx, error) {
 	}
 	return &Tx{e: e, actor: actor, at: e.cfg.Now().UTC(), changes: map[salesforce.ID]*Change{}}, nil
 }
-
-// AfterCommit runs fn once the transaction is committed and the listener knows;
-// never if it rolls back. It is for platform events that are published after commit.
-func (t *Tx) AfterCommit(fn func() error) { t.after = append(t.after, fn) }
 
 // Commit makes the writes last, tells the listener, and releases the engine. A
 // transaction that changed nothing is not told.
@@ -69,11 +64,6 @@ func (t *Tx) Commit() error {
 		})
 	}
 	t.e.unlock()
-	for _, fn := range t.after {
-		if err := fn(); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -89,6 +79,30 @@ func (t *Tx) Rollback() {
 		}
 	}
 	t.e.unlock()
+}
+
+// Nested runs fn so that, when it fails, what it wrote is undone and the
+// transaction goes on as if it had not run. The error is fn's.
+func (t *Tx) Nested(fn func() error) error {
+	if err := t.e.exec("SAVEPOINT nested"); err != nil {
+		return err
+	}
+	changes, order := make(map[salesforce.ID]*Change, len(t.changes)), slices.Clone(t.order)
+	for id, c := range t.changes {
+		kept := *c
+		changes[id] = &kept
+	}
+	err := fn()
+	if err != nil {
+		t.changes, t.order = changes, order
+		if undo := t.e.exec("ROLLBACK TO nested"); undo != nil {
+			return errors.Join(err, undo)
+		}
+	}
+	if release := t.e.exec("RELEASE nested"); err == nil {
+		err = release
+	}
+	return err
 }
 
 func (e *Engine) exec(statement string) error {

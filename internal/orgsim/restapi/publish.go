@@ -9,14 +9,32 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
-// publish validates a platform event and puts it on the bus. The answer is a
-// success whose one "error" carries the event's UUID, as the org words it; the id
-// is a throw-away one that the event does not carry.
-func (a *API) publish(c *call, o *schema.Object, in record.Row) (saved, error) {
+// publish validates a platform event and puts it on the bus. Inside an allOrNone
+// composite an event that is published after commit waits for the commit.
+func (a *API) publish(c *call, o *schema.Object, in record.Row) error {
 	row, err := record.Prepare(o, in)
 	if err != nil {
-		return saved{}, err
+		return err
 	}
+	enqueue := func() error {
+		answer, err := a.enqueue(c, o, row)
+		if err != nil {
+			return err
+		}
+		writeJSON(c.w, http.StatusCreated, answer)
+		return nil
+	}
+	if part, ok := c.w.(*part); ok && part.atomic && o.PublishAfterCommit {
+		part.afterCommit = enqueue
+		return nil
+	}
+	return enqueue()
+}
+
+// enqueue puts a validated event on the bus. The answer is a success whose one
+// "error" carries the event's UUID, as the org words it; the id is a throw-away
+// one that the event does not carry.
+func (a *API) enqueue(c *call, o *schema.Object, row record.Row) (saved, error) {
 	uuid, err := a.cfg.Publisher.Publish(o, row, c.session.UserID)
 	if err != nil {
 		return saved{}, publishProblem(err)

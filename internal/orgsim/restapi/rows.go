@@ -70,12 +70,7 @@ func (a *API) create(c *call, o *schema.Object) error {
 		return err
 	}
 	if o.Kind == schema.PlatformEvent {
-		answer, err := a.publish(c, o, in)
-		if err != nil {
-			return err
-		}
-		writeJSON(c.w, http.StatusCreated, answer)
-		return nil
+		return a.publish(c, o, in)
 	}
 	var id salesforce.ID
 	err := a.transact(c, func(tx *record.Tx) (err error) {

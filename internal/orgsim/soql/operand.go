@@ -29,9 +29,13 @@ func (c *compiler) operand(s *scope, v Value, aggregates bool) operand {
 	switch v := v.(type) {
 	case *FieldPath:
 		loc := s.resolve(v)
-		return operand{
+		o := operand{
 			sql: loc.source.column(loc.field.Name), kind: loc.field.Type, field: loc.field, label: strings.Join(v.Names, "."),
 		}
+		if loc.source.poly && loc.field.IsText() {
+			o.sql += " COLLATE " + Collation // a column of a UNION has lost it
+		}
+		return o
 	case *Call:
 		if isAggregate(v.Name) && aggregates {
 			return c.aggregate(s, v)
