@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
@@ -212,14 +213,8 @@ func (c *Client) broken(ctx context.Context, r request, err error) error {
 
 // stripURL takes the URL off an http error: a query or an external Id in it is data.
 func stripURL(err error) error {
-	type urlError interface {
-		error
-		Unwrap() error
-		Timeout() bool
-		Temporary() bool
-	}
-	if u, ok := err.(urlError); ok && u.Unwrap() != nil { //nolint:errorlint // only the outermost carries the URL
-		return u.Unwrap()
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
 	}
 	return err
 }
