@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/itchyny/gojq"
+
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
 // checkKind holds a text against the narrower kind of its key.
@@ -26,7 +29,12 @@ func checkKind(kind, text string) error {
 	case "host:port":
 		return checkHostPort(text)
 	case "topic":
-		return checkTopic(text)
+		_, err := salesforce.ParseTopic(text)
+		return err
+	case "endpoint":
+		return checkEndpoint(text)
+	case "signing":
+		return checkSigningSecret(text)
 	case "jq":
 		if _, err := gojq.Parse(text); err != nil {
 			return fmt.Errorf("not a jq expression: %w", err)
@@ -72,16 +80,38 @@ func checkHostPort(text string) error {
 	return nil
 }
 
-var (
-	topicForm = regexp.MustCompile(`^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn))$`)
-	orderForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]*$`)
-)
+// topicPattern is what a topic looks like, for editors; [salesforce.ParseTopic]
+// is the judge.
+const topicPattern = `^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn))$`
 
-func checkTopic(text string) error {
-	if topicForm.MatchString(text) || text == "/data/ChangeEvents" {
-		return nil
+var orderForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
+// checkEndpoint holds an application's URL to what a delivery can use.
+func checkEndpoint(text string) error {
+	if err := checkURL(text); err != nil {
+		return err
 	}
-	return fmt.Errorf("%q is not a topic; write /event/Name__e, /data/ObjectChangeEvent or /data/Channel__chn", text)
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return err
+	case u.User != nil:
+		return errors.New("holds credentials; send them as an Authorization header: URLs are shown and logged")
+	case u.Fragment != "":
+		return errors.New("has a fragment, which would not be sent")
+	}
+	return nil
+}
+
+// checkSigningSecret knows the form that Standard Webhooks gives a secret. It
+// never repeats the text.
+func checkSigningSecret(text string) error {
+	encoded, ok := strings.CutPrefix(text, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || err != nil || len(key) < 24 || len(key) > 64 {
+		return errors.New("not a signing secret: whsec_ and 24 to 64 bytes in base64")
+	}
+	return nil
 }
 
 // normalize makes the two spellings of topics one.

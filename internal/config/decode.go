@@ -203,6 +203,9 @@ func (f *field) set(text string, out reflect.Value) error {
 	case out.Type() == durationType, out.Type() == sizeType, out.Kind() == reflect.Int:
 		return f.setNumber(text, out)
 	case out.Type() == secretType:
+		if err := checkKind(f.kind, text); err != nil {
+			return err
+		}
 		out.Set(reflect.ValueOf(secret.New(text)))
 		return nil
 	case out.Type() == urlType:

@@ -114,7 +114,7 @@ func (f *field) scalarSchema() object {
 	case f.pattern != "":
 		return object{"anyOf": []object{{"type": "string", "pattern": f.pattern}, reference()}}
 	case f.kind == "topic":
-		return object{"anyOf": []object{{"type": "string", "pattern": topicForm.String() + "|^/data/ChangeEvents$"}, reference()}}
+		return object{"anyOf": []object{{"type": "string", "pattern": topicPattern}, reference()}}
 	}
 	return object{"type": "string"}
 }

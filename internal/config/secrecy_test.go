@@ -22,14 +22,17 @@ routes:
     pattern: events
     topic: /event/Order_Event__e
     to:
-      url: https://user:hunter2@app.example/events?token=hunter2&x=1
-      secrets: ["${SECRET}"]
+      url: https://app.example/events?token=hunter2&x=1
+      secrets: ["${SIGNING}"]
       headers: {X-Api-Key: "${SECRET}"}
 `
 
+// signing is a secret in the form of Standard Webhooks.
+const signing = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+
 func TestSettings_ShowMasksEverySecretAndSortsKeys(t *testing.T) {
 	t.Parallel()
-	s := load(t, secretive)
+	s := load(t, secretive, "SIGNING="+signing)
 	var shown, logged bytes.Buffer
 	if err := s.Show(&shown); err != nil {
 		t.Fatal(err)
@@ -43,7 +46,7 @@ func TestSettings_ShowMasksEverySecretAndSortsKeys(t *testing.T) {
 		"show": shown.String(), "json": string(asJSON), "log": logged.String(),
 		"%v": fmt.Sprintf("%v", s), "%+v": fmt.Sprintf("%+v", s), "%#v": fmt.Sprintf("%#v", s),
 	} {
-		for _, secret := range []string{"hunter2", "s3cr3t"} {
+		for _, secret := range []string{"hunter2", "s3cr3t", "MDEyMzQ1"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s shows %s:\n%s", name, secret, text)
 			}
@@ -51,7 +54,7 @@ func TestSettings_ShowMasksEverySecretAndSortsKeys(t *testing.T) {
 	}
 	for _, want := range []string{
 		"url: \"postgres://sallyport:********@db/app?sslmode=disable&sslpassword=********\"\n",
-		"url: \"https://user:********@app.example/events?token=********&x=1\"\n",
+		"url: \"https://app.example/events?token=********&x=1\"\n",
 		"client_secret: \"********\"\n", "X-Api-Key: \"********\"\n", "secrets: [\"********\"]\n", "flow: client-credentials  # default\n",
 	} {
 		if !strings.Contains(shown.String(), want) {
@@ -106,6 +109,7 @@ func TestURL_MasksWhatItCannotRead(t *testing.T) {
 		"postgres://u:p w@h/db":                 "postgres://********",
 		"https://h/p?a=%zz":                     "https://********",
 		"postgres://u@h/db":                     "postgres://u@h/db",
+		"https://u:p@h/x?y=1":                   "https://u:********@h/x?y=1",
 		"postgres://h/db?user=a&password=p%20q": "postgres://h/db?password=********&user=a",
 	} {
 		if got := config.NewURL(raw).String(); got != want {

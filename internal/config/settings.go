@@ -81,14 +81,14 @@ type Telemetry struct {
 
 // Shutdown is how the gateway stops.
 type Shutdown struct {
-	Grace time.Duration `yaml:"grace" default:"25s" min:"1s" doc:"How long deliveries in flight may finish after SIGTERM. What is left returns to waiting."`
+	Grace time.Duration `yaml:"grace" default:"25s" min:"5s" doc:"How long deliveries in flight may finish after SIGTERM. What is left returns to waiting."`
 }
 
 // Route binds topics to a destination.
 type Route struct {
 	Pattern     string   `yaml:"pattern" enum:"events" required:"true" doc:"The integration pattern."`
 	Topic       string   `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
-	Topics      []string `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/Channel__chn. Routes share one subscription per topic."`
+	Topics      []string `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
 	Start       string   `yaml:"start" enum:"earliest,latest" default:"earliest" doc:"Where a topic without a stored position begins: at the oldest event that the org retains (72 hours), or with what is published from now on."`
 	Filter      string   `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
 	Transform   string   `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
@@ -101,11 +101,11 @@ type Route struct {
 
 // To is an HTTP destination.
 type To struct {
-	URL           URL                      `yaml:"url" type:"url" required:"true" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode."`
-	Secrets       []secret.String          `yaml:"secrets" max:"2" sample:"[\"${WEBHOOK_SECRET}\"]" doc:"Secrets that sign every delivery (Standard Webhooks). Two while one replaces the other: both signatures are sent."`
+	URL           URL                      `yaml:"url" type:"endpoint" required:"true" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode. No credentials in it: send those as headers."`
+	Secrets       []secret.String          `yaml:"secrets" type:"signing" max:"2" sample:"[\"${WEBHOOK_SECRET}\"]" doc:"Secrets that sign every delivery (Standard Webhooks: whsec_ and base64). Two while one replaces the other: both signatures are sent."`
 	Headers       map[string]secret.String `yaml:"headers" name:"header" sample:"{X-Api-Key: \"${KEY}\"}" doc:"Headers added to every delivery. Their values are treated as secrets."`
 	Timeout       time.Duration            `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the application may take to answer one attempt."`
-	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event (any 4xx but 408, 425 and 429 makes a dead letter at once)."`
+	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event: any 4xx but 408, 425 and 429 otherwise makes a dead letter at once."`
 	AllowHTTP     bool                     `yaml:"allow_http" default:"false" doc:"Allow a url with http: to a host other than this machine. Events then travel in clear text."`
 }
 
@@ -119,6 +119,6 @@ type Retry struct {
 
 // Breaker is when a route pauses because its application is down.
 type Breaker struct {
-	Failures int           `yaml:"failures" default:"5" off:"the route never pauses" doc:"How many attempts in a row must find the application unavailable before the route pauses."`
+	Failures int           `yaml:"failures" default:"5" off:"the route never pauses" doc:"How many attempts in a row must find the application unavailable (no connection, 429, 502, 503, 504) before the route pauses. A Retry-After pauses it at once."`
 	ProbeMax time.Duration `yaml:"probe_max" default:"30s" min:"1ms" doc:"The longest wait between two probes of a paused route."`
 }
