@@ -189,3 +189,13 @@ func (b *Bus) Published(topic string) []string {
 	}
 	return nil
 }
+
+// PublishedCount returns the number of ids that [Bus.Published] would return.
+func (b *Bus) PublishedCount(topic string) int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if log, ok := b.topics[topic]; ok {
+		return len(log.published)
+	}
+	return 0
+}

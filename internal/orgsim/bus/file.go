@@ -31,15 +31,25 @@ func openFile(ctx context.Context, path string) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event file: %w", err)
 	}
-	// NORMAL survives the death of the process, which is what a simulator promises.
 	conn.SetInterrupt(ctx.Done())
-	err = sqlitex.ExecuteScript(conn, "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"+layout, nil)
+	err = prepare(conn)
 	conn.SetInterrupt(nil)
 	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("prepare event file: %w", err)
 	}
 	return &file{conn: conn}, nil
+}
+
+// prepare sets the file up. NORMAL survives the death of the process, which is
+// what a simulator promises.
+func prepare(conn *sqlite.Conn) error {
+	for _, pragma := range []string{"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL"} {
+		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+			return err
+		}
+	}
+	return sqlitex.ExecuteScript(conn, layout, nil)
 }
 
 func (f *file) close() error { return f.conn.Close() }

@@ -13,6 +13,9 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
+// ProfileID is the one profile that every user has.
+const ProfileID salesforce.ID = "00eSp0000000001IAA"
+
 // App is a connected app.
 type App struct {
 	Name         string

@@ -106,7 +106,7 @@ func (s *Store) loginResponse(r *http.Request, u *User, session Session) string 
 		"accessibilityMode", "false", "chatterExternal", "false", "currencySymbol", "$",
 		"orgAttachmentFileSizeLimit", "5242880", "orgDefaultCurrencyIsoCode", "USD", "orgDefaultCurrencyLocale", "en_US",
 		"orgDisallowHtmlAttachments", "false", "orgHasPersonAccounts", "false", "organizationId", string(s.cfg.OrgID),
-		"organizationMultiCurrency", "false", "organizationName", s.cfg.OrgName, "profileId", "00e5e000000000AAAA",
+		"organizationMultiCurrency", "false", "organizationName", s.cfg.OrgName, "profileId", string(ProfileID),
 		"roleId", "", "sessionSecondsValid", strconv.Itoa(int(s.cfg.Lifetime.Seconds())), "userDefaultCurrencyIsoCode", "",
 		"userEmail", u.Email, "userFullName", u.FullName(), "userId", string(u.ID), "userLanguage", "en_US",
 		"userLocale", "en_US", "userName", u.Username, "userTimeZone", "America/Los_Angeles", "userType", "Standard", "userUiSkin", "Theme3",

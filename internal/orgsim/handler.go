@@ -1,0 +1,65 @@
+package orgsim
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+)
+
+const (
+	dataPath    = "/services/data"
+	controlPath = "/_sim/"
+)
+
+// handler serves everything on the org's HTTP port. Paths are not cleaned, as
+// net/http's mux would by a redirect: one doubled slash at the front is common
+// and means nothing, any other is part of the path.
+func (o *Org) handler() http.Handler {
+	login := o.sessions.Handler()
+	control := onlyLoopback(o.controlHandler())
+	faulty := o.faults.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case isTooling(path):
+			o.serveTooling(w, r)
+		case path == dataPath, strings.HasPrefix(path, dataPath+"/"):
+			o.rest.ServeHTTP(w, r)
+		default:
+			login.ServeHTTP(w, r)
+		}
+	}), func(token string) { o.sessions.Revoke(token) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.calls.Add(1)
+		defer o.calls.Done()
+		if strings.HasPrefix(r.URL.Path, "//") {
+			r.URL.Path = r.URL.Path[1:]
+			r.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, "/")
+		}
+		if strings.HasPrefix(r.URL.Path, controlPath) {
+			control.ServeHTTP(w, r)
+			return
+		}
+		faulty.ServeHTTP(w, r)
+	})
+}
+
+// onlyLoopback refuses callers from other machines, and pages in a browser that
+// reach for the simulator: the control API has no login.
+func onlyLoopback(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ip := net.ParseIP(hostOnly(r.RemoteAddr))
+		if ip == nil || !ip.IsLoopback() || r.Header.Get("Origin") != "" {
+			writeJSON(w, http.StatusForbidden, problem("the control API answers local programs only"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func problem(text string) map[string]string { return map[string]string{"error": text} }
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
