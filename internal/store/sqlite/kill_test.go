@@ -81,7 +81,7 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	appended, delivered := map[string]bool{}, map[string]bool{}
 	for range 5 {
-		killOne(t, path, 200+rand.IntN(2000), appended, delivered)
+		killOne(t, path, 20+rand.IntN(200), appended, delivered)
 	}
 	if len(appended) == 0 || len(delivered) == 0 {
 		t.Fatalf("the children appended %d and delivered %d events", len(appended), len(delivered))
