@@ -38,9 +38,7 @@ func (p *Plan) appendNames(dst []byte, d *Decoded) ([]byte, bool) {
 
 func (p *Plan) appendElement(dst []byte, d *Decoded, element []byte) ([]byte, bool) {
 	if digits, ok := cutHex(element); ok {
-		return d.appendBits(dst, digits, d.topBits, len(p.root.fields), func(n int) []byte {
-			return p.root.fields[n].quoted
-		})
+		return d.appendBits(dst, digits, d.topBits, p.names)
 	}
 	parent, rest, _ := bytes.Cut(element, []byte{'-'})
 	digits, ok := cutHex(rest)
@@ -52,9 +50,7 @@ func (p *Plan) appendElement(dst []byte, d *Decoded, element []byte) ([]byte, bo
 		return dst, d.fail("a bitmap for parts of a field that has none")
 	}
 	f := &p.root.fields[index]
-	return d.appendBits(dst, digits, d.childBits[f.childAt:], len(f.compound.fields), func(n int) []byte {
-		return f.childNames[n]
-	})
+	return d.appendBits(dst, digits, d.childBits[f.childAt:], f.childNames)
 }
 
 func cutHex(b []byte) (digits []byte, ok bool) {
@@ -80,7 +76,7 @@ func decimal(b []byte) (n int, ok bool) {
 
 // appendBits walks a hexadecimal bitmap from its lowest digit, sets the bits in
 // set and writes the name of each, in field order.
-func (d *Decoded) appendBits(dst, digits []byte, set []uint64, limit int, name func(int) []byte) ([]byte, bool) {
+func (d *Decoded) appendBits(dst, digits []byte, set []uint64, names [][]byte) ([]byte, bool) {
 	for low := 0; low < len(digits); low++ {
 		nibble, ok := hexValue(digits[len(digits)-1-low])
 		if !ok {
@@ -88,14 +84,14 @@ func (d *Decoded) appendBits(dst, digits []byte, set []uint64, limit int, name f
 		}
 		for ; nibble != 0; nibble &= nibble - 1 {
 			n := low*4 + bits.TrailingZeros8(nibble)
-			if n >= limit {
+			if n >= len(names) {
 				return dst, d.fail("a bitmap for more fields than the schema has")
 			}
 			set[n/64] |= 1 << (n % 64)
 			if dst[len(dst)-1] != '[' {
 				dst = append(dst, ',')
 			}
-			dst = append(dst, name(n)...)
+			dst = append(dst, names[n]...)
 		}
 	}
 	return dst, true

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -15,6 +17,14 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub/pubsubpb"
+)
+
+// The windows let a whole response of the usual size (credit times event size)
+// arrive without a round trip for HTTP/2's own flow control. They bound what the
+// bus may send unread, and are not allocated ahead.
+const (
+	streamWindow = 1 << 20
+	connWindow   = 8 << 20
 )
 
 // TokenSource gives the access token of the org whose bus this is; *auth.Source
@@ -47,6 +57,14 @@ func New(cfg Config, tokens TokenSource) (*Client, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: cfg.KeepAlive, Timeout: cfg.KeepAliveTimeout}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithUserAgent("sallyport"),
+		grpc.WithInitialWindowSize(streamWindow),
+		grpc.WithInitialConnWindowSize(connWindow),
+		// Whoever opens a stream waits between tries already; the library's own
+		// waits of up to two minutes would make those tries fail unasked.
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 250 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			MinConnectTimeout: 10 * time.Second,
+		}),
 		// The service config of a DNS record must not change retry rules behind our back.
 		grpc.WithDisableServiceConfig(),
 	)

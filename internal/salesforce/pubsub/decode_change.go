@@ -77,7 +77,7 @@ func (p *Plan) appendHeader(dst []byte, d *Decoded, f *field) (out []byte, ok bo
 	case roleChanged, roleNulled, roleDiff:
 		return p.appendNames(dst, d)
 	}
-	return f.value.append(dst, d, 1)
+	return f.value.appendBranch(dst, d, 1)
 }
 
 func (d *Decoded) appendRecordIDs(dst []byte) ([]byte, bool) {
@@ -122,11 +122,11 @@ func (p *Plan) appendField(dst []byte, d *Decoded, i int) ([]byte, bool) {
 	case d.mode == modeAll && null:
 		return dst, true
 	case d.mode == modeNamed && d.topBits[i/64]>>(i%64)&1 != 0:
-		return n.append(appendKey(dst, f.key), d, 0)
+		return n.appendBranch(appendKey(dst, f.key), d, 0)
 	case d.mode == modeAll && n.kind == kindRecord:
 		return n.record.appendNonNull(appendKey(dst, f.key), d)
 	case d.mode == modeAll:
-		return n.append(appendKey(dst, f.key), d, 0)
+		return n.appendBranch(appendKey(dst, f.key), d, 0)
 	case d.mode == modeNamed && f.compound != nil && d.anyChild(f):
 		return p.appendParts(dst, d, i, n, at)
 	case null:
@@ -138,7 +138,7 @@ func (p *Plan) appendField(dst []byte, d *Decoded, i int) ([]byte, bool) {
 // putAside reads past a value, keeping its place.
 func (d *Decoded) putAside(dst []byte, n *node, e enrichedField) ([]byte, bool) {
 	end := len(dst)
-	dst, ok := n.append(dst, d, 0)
+	dst, ok := n.appendBranch(dst, d, 0)
 	d.enriched = append(d.enriched, e)
 	return dst[:end], ok
 }
@@ -163,7 +163,7 @@ func (p *Plan) appendParts(dst []byte, d *Decoded, i int, n *node, at int) ([]by
 	f := &p.root.fields[i]
 	dst = appendKey(dst, f.key)
 	if n.kind != kindRecord && n.kind != kindNull {
-		return n.append(dst, d, 0)
+		return n.appendBranch(dst, d, 0)
 	}
 	dst = append(dst, '{')
 	extra := false
@@ -185,7 +185,7 @@ func (p *Plan) appendParts(dst []byte, d *Decoded, i int, n *node, at int) ([]by
 		if named {
 			dst = appendKey(dst, child.key)
 		}
-		if dst, ok = value.append(dst, d, 1); !ok {
+		if dst, ok = value.appendBranch(dst, d, 1); !ok {
 			return dst, d.in(child.name)
 		}
 		if !named {
@@ -211,7 +211,7 @@ func (r *record) appendNonNull(dst []byte, d *Decoded) ([]byte, bool) {
 		if n.kind == kindNull {
 			continue
 		}
-		if dst, ok = n.append(appendKey(dst, f.key), d, 1); !ok {
+		if dst, ok = n.appendBranch(appendKey(dst, f.key), d, 1); !ok {
 			return dst, d.in(f.name)
 		}
 	}
@@ -229,7 +229,7 @@ func (p *Plan) appendEnriched(dst []byte, d *Decoded) ([]byte, bool) {
 		if ok && n.kind == kindRecord {
 			dst, ok = n.record.appendNonNull(appendKey(dst, f.key), d)
 		} else if ok {
-			dst, ok = n.append(appendKey(dst, f.key), d, 0)
+			dst, ok = n.appendBranch(appendKey(dst, f.key), d, 0)
 		}
 		if !ok {
 			return dst, d.in(f.name)

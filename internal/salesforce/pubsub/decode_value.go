@@ -21,13 +21,17 @@ func (n *node) branch(d *Decoded) (*node, bool) {
 	if n.kind != kindUnion {
 		return n, true
 	}
+	// One byte, even and small, is all that real unions have.
 	if d.pos < len(d.src) {
-		// One byte, even and small, is all that real unions have.
 		if i := d.src[d.pos]; i&1 == 0 && int(i>>1) < len(n.branches) {
 			d.pos++
 			return n.branches[i>>1], true
 		}
 	}
+	return n.branchSlow(d)
+}
+
+func (n *node) branchSlow(d *Decoded) (*node, bool) {
 	i, ok := d.long()
 	if !ok {
 		return nil, false
@@ -44,12 +48,17 @@ func (n *node) append(dst []byte, d *Decoded, depth int) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
+	return n.appendBranch(dst, d, depth)
+}
+
+// appendBranch is append for a node that is no union.
+func (n *node) appendBranch(dst []byte, d *Decoded, depth int) ([]byte, bool) {
 	switch n.kind {
-	case kindNull:
-		return append(dst, "null"...), true
 	case kindString:
 		b, ok := d.bytes()
 		return appendString(dst, b), ok
+	case kindNull:
+		return append(dst, "null"...), true
 	case kindDouble:
 		return d.appendDouble(dst)
 	case kindLong, kindDateTime, kindDateOnly, kindTimeOnly:
@@ -253,6 +262,10 @@ func (d *Decoded) long() (int64, bool) {
 			return int64(b>>1) ^ -int64(b&1), true
 		}
 	}
+	return d.longSlow()
+}
+
+func (d *Decoded) longSlow() (int64, bool) {
 	v, size := binary.Varint(d.src[d.pos:])
 	if size <= 0 {
 		if size == 0 {

@@ -119,10 +119,10 @@ func wideSchema() string {
 func wideEvent(changeType, changed string) map[string]any {
 	value := map[string]any{"ChangeEventHeader": header(changeType, map[string]any{"changedFields": []string{changed}})}
 	for i := range 23 {
-		var v any = fmt.Sprintf("value of field %02d, as long as texts often are in an org", i)
+		var v any = fmt.Sprintf("value of field %02d, as long as the texts of an org often are", i)
 		switch i % 6 {
 		case 3:
-			v = float64(i) * 1234.56
+			v = float64(i*123456) / 100
 		case 4:
 			v = int64(1787250700517) + int64(i)*86400000
 		case 5:

@@ -12,27 +12,31 @@ const hexDigits = "0123456789abcdef"
 // appendString writes b as a JSON string. Bytes that are no UTF-8 become U+FFFD.
 func appendString(dst, b []byte) []byte {
 	dst = append(dst, '"')
-	clean := plainPrefix(b)
-	dst = append(dst, b[:clean]...)
-	if clean < len(b) {
-		dst = appendEscaped(dst, b[clean:])
+	if allPlain(b) {
+		dst = append(dst, b...)
+	} else {
+		dst = appendEscaped(dst, b)
 	}
 	return append(dst, '"')
 }
 
-// plainPrefix returns how many bytes from the start are printable ASCII that
-// JSON takes as it is, eight at a time.
-func plainPrefix(b []byte) int {
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
+// allPlain reports whether JSON takes every byte as it is. It looks at eight at
+// a time, the last eight overlapping those before.
+func allPlain(b []byte) bool {
+	if len(b) < 8 {
+		for _, c := range b {
+			if !plain(c) {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 0; i < len(b)-8; i += 8 {
 		if special(binary.LittleEndian.Uint64(b[i:])) {
-			break
+			return false
 		}
 	}
-	for i < len(b) && plain(b[i]) {
-		i++
-	}
-	return i
+	return !special(binary.LittleEndian.Uint64(b[len(b)-8:]))
 }
 
 func plain(c byte) bool { return c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\' }
@@ -54,9 +58,11 @@ func appendEscaped(dst, b []byte) []byte {
 		c := b[i]
 		switch {
 		case plain(c):
-			n := plainPrefix(b[i:])
-			dst = append(dst, b[i:i+n]...)
-			i += n
+			from := i
+			for i < len(b) && plain(b[i]) {
+				i++
+			}
+			dst = append(dst, b[from:i]...)
 		case c < utf8.RuneSelf:
 			dst = appendEscape(dst, c)
 			i++

@@ -34,6 +34,8 @@ type Plan struct {
 	header *record // nil for a platform event
 	key    int     // index of the key field, -1 for none
 	time   int     // index of CreatedDate, -1 for none
+	// names are the top-level fields' names as JSON, of a change event only.
+	names [][]byte
 	// childWords is how many words the bitmaps of all compound fields take.
 	childWords int
 }
@@ -98,9 +100,8 @@ type field struct {
 	key   []byte // `,"name":`
 	role  role
 	value *node
-	// Of a top-level field of a change event only: its name as JSON, and of a
-	// compound field the names of its parts and the place of its bits.
-	quoted     []byte
+	// Of a compound top-level field of a change event only: the names of its
+	// parts and the place of their bits.
 	compound   *record
 	childNames [][]byte // `"Parent.Child"`
 	childAt    int      // first word in Decoded.childBits
@@ -151,7 +152,7 @@ func (p *Plan) compileChange() {
 	}
 	for i := range p.root.fields {
 		f := &p.root.fields[i]
-		f.quoted = appendString(nil, []byte(f.name))
+		p.names = append(p.names, appendString(nil, []byte(f.name)))
 		if f.compound = compoundOf(f.value); f.compound == nil {
 			continue
 		}
