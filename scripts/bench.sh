@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Benchmarks of bench/: limit programs and product in turn. "quick" takes about 3 minutes, "full" about 15.
+# Writes bench/results/<date>-<size>.jsonl; "full" also rewrites the tables of bench/README.md.
+# Everything after the size goes to bench/cmd/conduct, for example: scripts/bench.sh quick -only durable -profiles /tmp
+set -euo pipefail
+cd "$(dirname "$0")/../bench"
+
+size=${1:-full}
+shift || true
+case $size in quick | full) ;; *) echo "usage: scripts/bench.sh [quick|full] [flags of bench/cmd/conduct]" >&2; exit 2 ;; esac
+
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+go build -o "$bin/" ./cmd/...
+
+npm=()
+if command -v npm >/dev/null; then
+  (cd peer/npm && npm ci --no-audit --no-fund --silent)
+  npm=(-npm peer/npm)
+else
+  echo "npm is missing: the Node.js client is left out" >&2
+fi
+postgres=()
+if ! command -v initdb >/dev/null || ! command -v pg_ctl >/dev/null; then
+  echo "initdb or pg_ctl is missing: PostgreSQL is left out" >&2
+  postgres=(-postgres=false)
+fi
+
+out=results/$(date -u +%Y-%m-%dT%H%M)-$size.jsonl
+"$bin/conduct" -size "$size" -bin "$bin" -out "$out" "${npm[@]}" "${postgres[@]}" "$@"
+if [ "$size" = full ] && [ $# = 0 ]; then
+  "$bin/report" -readme README.md "$out"
+fi
+"$bin/report" "$out"
