@@ -1,0 +1,73 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sallyport-dev/sallyport/internal/cli"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([^|]*) \\|")
+
+// TestJSONContract_DocumentsEveryField holds the types against the tables of
+// docs/cli-json.md: the same fields, in the same order, optional where they say.
+func TestJSONContract_DocumentsEveryField(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli-json.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]string{}
+	for _, s := range strings.Split(string(page), "\n## ")[1:] {
+		title, body, _ := strings.Cut(s, "\n")
+		sections[title] = body
+	}
+	types := map[string]reflect.Type{
+		"Status": reflect.TypeFor[control.Status](), "Worker": reflect.TypeFor[control.Worker](), "Subscription": reflect.TypeFor[subscription.Status](),
+		"Route": reflect.TypeFor[control.RouteStatus](), "Ledger": reflect.TypeFor[control.Ledger](), "EventPage": reflect.TypeFor[control.EventPage](),
+		"Event": reflect.TypeFor[control.Event](), "Outcome": reflect.TypeFor[control.Outcome](), "Attempt": reflect.TypeFor[control.Attempt](),
+		"RedriveResult": reflect.TypeFor[control.RedriveResult](), "AuditReport": reflect.TypeFor[control.AuditReport](),
+		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
+		"Build": reflect.TypeFor[cli.Build](),
+	}
+	for title := range sections {
+		if types[title] == nil {
+			t.Errorf("section %s describes no known type", title)
+		}
+	}
+	for title, typ := range types {
+		var documented []string
+		for _, m := range fieldRow.FindAllStringSubmatch(sections[title], -1) {
+			field := m[1]
+			if strings.Contains(m[2], "optional") {
+				field += " optional"
+			}
+			documented = append(documented, field)
+		}
+		if d := cmp.Diff(jsonFields(typ), documented); d != "" {
+			t.Errorf("%s (-type +docs/cli-json.md):\n%s", title, d)
+		}
+	}
+}
+
+func jsonFields(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if slices.Contains(strings.Split(options, ","), "omitempty") || slices.Contains(strings.Split(options, ","), "omitzero") {
+			name += " optional"
+		}
+		out = append(out, name)
+	}
+	return out
+}
