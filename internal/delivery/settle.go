@@ -122,36 +122,24 @@ func (s *session) extendLoop(ctx context.Context) {
 	}
 }
 
-// extend prolongs what has less than two thirds of its lease left.
+// extend prolongs, in one call, all batches with less than two thirds of
+// their lease left.
 func (s *session) extend(ctx context.Context) {
 	now := time.Now()
-	soon := now.Add(s.cfg.Lease * 2 / 3).UnixNano()
-	var old []*batch
-	s.mu.Lock()
-	for _, b := range s.batches {
-		if b.left.Load() > 0 && b.until.Load() < soon {
-			old = append(old, b)
-		}
-	}
-	s.mu.Unlock()
+	old := s.aging(now.Add(s.cfg.Lease * 2 / 3))
+	var held []Claimed
+	where := map[int64]ref{}
 	for _, b := range old {
-		s.extendBatch(ctx, b)
-	}
-}
-
-func (s *session) extendBatch(ctx context.Context, b *batch) {
-	held := make([]Claimed, 0, b.left.Load())
-	index := make(map[int64]int, cap(held))
-	for i := range b.claims {
-		if b.states[i].Load() == stateHeld {
-			held = append(held, b.claims[i])
-			index[b.claims[i].Seq] = i
+		for i := range b.claims {
+			if b.states[i].Load() == stateHeld {
+				held = append(held, b.claims[i])
+				where[b.claims[i].Seq] = ref{b, i}
+			}
 		}
 	}
 	if len(held) == 0 {
 		return
 	}
-	at := time.Now()
 	lost, err := s.queue.Extend(ctx, held, s.cfg.Lease)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -159,13 +147,27 @@ func (s *session) extendBatch(ctx context.Context, b *batch) {
 		}
 		return // the next tick comes well before the lease ends
 	}
-	b.until.Store(at.Add(s.cfg.Lease).UnixNano())
+	for _, b := range old {
+		b.until.Store(now.Add(s.cfg.Lease).UnixNano())
+	}
 	for _, c := range lost {
-		if i, ok := index[c.Seq]; ok && s.drop(b, i, stateLost) {
+		if r, ok := where[c.Seq]; ok && s.drop(r.batch, r.index, stateLost) {
 			s.metrics.lost.Inc()
 		}
 	}
 	if len(lost) > 0 {
 		s.nudge()
 	}
+}
+
+// aging returns the batches with claims still held whose lease ends before at.
+func (s *session) aging(at time.Time) (old []*batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.batches {
+		if b.left.Load() > 0 && b.until.Load() < at.UnixNano() {
+			old = append(old, b)
+		}
+	}
+	return old
 }

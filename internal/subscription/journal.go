@@ -38,7 +38,8 @@ type Journal interface {
 // Append is one durable step of a subscription.
 type Append struct {
 	Subscription string
-	// Fence is that of the lease under which the caller reads the subscription.
+	// Fence is that of the lease under which the caller reads the subscription;
+	// the lease has the subscription's name.
 	Fence int64
 	// Events carry their Route; the same source event appears once per route.
 	Events []event.Event

@@ -22,7 +22,7 @@ func (s *Subscriber) acquire(ctx context.Context) (Lease, bool) {
 	wait := backoff{first: storeRetryFirst, limit: storeRetryMax}
 	for ctx.Err() == nil {
 		asked := time.Now()
-		lease, ok, err := s.leases.Acquire(ctx, leaseName(s.cfg.Name), s.cfg.Holder, s.cfg.LeaseTTL)
+		lease, ok, err := s.leases.Acquire(ctx, s.cfg.Name, s.cfg.Holder, s.cfg.LeaseTTL)
 		pause := s.cfg.StandbyPoll
 		switch {
 		case err == nil && ok:
@@ -40,8 +40,6 @@ func (s *Subscriber) acquire(ctx context.Context) (Lease, bool) {
 	}
 	return Lease{}, false
 }
-
-func leaseName(subscription string) string { return "subscription/" + subscription }
 
 // keep renews the lease until ctx is done, and calls lost when it is gone or
 // could not be renewed in time.

@@ -39,7 +39,7 @@ func TestSubscriber_SuccessorTakesOverFromACrashedHolderAfterItsLease(t *testing
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, subscription.Config{})
-		if _, ok, err := r.journal.Acquire(t.Context(), "subscription/"+topic, "crashed", 15*time.Second); !ok || err != nil {
+		if _, ok, err := r.journal.Acquire(t.Context(), topic, "crashed", 15*time.Second); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		r.start()
@@ -65,7 +65,7 @@ func TestSubscriber_AFencedHolderStoresNothingMore(t *testing.T) {
 		all := published(0, 30)
 		one.bus.Publish(all[10:20]...)
 		synctest.Wait()
-		one.journal.Steal("subscription/" + topic)
+		one.journal.Steal(topic)
 		two.start()
 		release()
 		one.bus.Publish(all[20:]...)
@@ -76,5 +76,34 @@ func TestSubscriber_AFencedHolderStoresNothingMore(t *testing.T) {
 		one.stop()
 		<-one.done
 		two.halt()
+	})
+}
+
+func TestSubscriber_NamesakesDoNotFightOverTheLeaseInATightLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		one := newRig(t, subscription.Config{})
+		two := one.with(subscription.Config{}) // the same holder name
+		one.journal.FenceNamesakes()
+		one.start()
+		two.start()
+		for i := range 600 {
+			one.bus.Publish(published(i, 1)...)
+			time.Sleep(time.Second)
+		}
+		one.stop()
+		two.stop()
+		<-one.done
+		<-two.done
+		if n := len(one.bus.Opens()); n > 400 {
+			t.Errorf("%d connections in ten minutes", n)
+		}
+		seen := map[string]bool{}
+		for _, id := range one.journal.Events("orders") {
+			if seen[id] {
+				t.Errorf("%s was stored twice", id)
+			}
+			seen[id] = true
+		}
 	})
 }

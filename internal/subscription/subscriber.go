@@ -93,12 +93,25 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	}
 	defer s.running.Store(false)
 	defer s.become(Stopped, "", "", time.Time{})
+	wait := backoff{first: 4 * s.cfg.StandbyPoll, limit: s.cfg.LeaseTTL}
 	for {
 		lease, ok := s.acquire(ctx)
 		if !ok {
 			return nil
 		}
+		began := time.Now()
 		s.lead(ctx, lease)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > s.cfg.LeaseTTL {
+			wait.reset()
+		}
+		// Two processes under one holder name would take the lease from each
+		// other without end; so the loser lets some time pass.
+		pause := wait.next()
+		s.become(Standby, "the lease was lost", "give every process a holder name of its own", time.Now().Add(pause))
+		sleep(ctx, pause)
 	}
 }
 

@@ -31,6 +31,7 @@ type Journal struct {
 	fail        error
 	loseAnswers int
 	gate        chan struct{}
+	namesakes   bool
 }
 
 var (
@@ -125,7 +126,7 @@ func (j *Journal) Append(ctx context.Context, a subscription.Append) error {
 	if err := errors.Join(j.fail, ctx.Err()); err != nil {
 		return err
 	}
-	if a.Fence != j.fences["subscription/"+a.Subscription] {
+	if a.Fence != j.fences[a.Subscription] {
 		return subscription.ErrFenced
 	}
 	j.applyLocked(a)
@@ -217,7 +218,7 @@ func (j *Journal) Acquire(_ context.Context, name, holder string, ttl time.Durat
 	if l.Holder != "" && l.Holder != holder && l.Until.After(now) {
 		return subscription.Lease{Name: name, Holder: l.Holder, Until: l.Until}, false, nil
 	}
-	if l.Holder != holder || !l.Until.After(now) {
+	if l.Holder != holder || !l.Until.After(now) || j.namesakes {
 		j.fences[name]++
 	}
 	l = subscription.Lease{Name: name, Holder: holder, Fence: j.fences[name], Until: now.Add(ttl)}
@@ -259,4 +260,12 @@ func (j *Journal) Steal(name string) {
 	defer j.mu.Unlock()
 	delete(j.leases, name)
 	j.fences[name]++
+}
+
+// FenceNamesakes makes every acquisition a change of holder, also one by the
+// holder itself, as stores do that cannot tell a process from its namesake.
+func (j *Journal) FenceNamesakes() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.namesakes = true
 }
