@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
@@ -116,6 +117,8 @@ func (s *Server) PublishStream(stream grpc.BidiStreamingServer[pubsubpb.PublishR
 			return nil // the documentation says that the stream is closed, not how
 		case <-revoked:
 			return c.unauthenticated()
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err() // the reader may have gone without a word
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pubsubapi_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -134,6 +135,36 @@ func TestPublishStream_PipelinesAndEndsWhenIdle(t *testing.T) {
 	}
 	if got := len(o.bus.Published(topic)); got != 4 {
 		t.Errorf("%d events on the bus, want 4", got)
+	}
+}
+
+// A publisher that dies must not leave a call behind: Stop waits for all of them.
+func TestPublishStream_EndsWithTheClient(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	c, ctx := o.client(t)
+	ctx, die := context.WithCancel(ctx)
+	defer die()
+	for range 16 { // the call's end races its reader's
+		stream, err := c.PublishStream(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&pubsubpb.PublishRequest{TopicName: topic, Events: []*pubsubpb.ProducerEvent{o.event("", nil)}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	die()
+	stopped := make(chan struct{})
+	go func() { o.server.Stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(10 * time.Second):
+		o.clock.Advance(70 * time.Second) // lets the calls go, so that the test can end
+		t.Error("Stop still waits for the calls of a client that is gone")
 	}
 }
 
