@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
@@ -26,6 +27,8 @@ const (
 	maxCredit = 100
 	// maxResponse bounds the payloads of one FetchResponse.
 	maxResponse = 3 << 20
+	// maxStreams caps the calls under way on one connection.
+	maxStreams = 1000
 	// maxRequest is the size of a request that the service does not survive reading.
 	maxRequest = 4 << 20
 
@@ -132,6 +135,9 @@ func New(cfg Config) (*Server, error) {
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.MaxConcurrentStreams(maxStreams),
+		// Lenient: nothing is known of a limit on pings, and clients send them.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(s.interceptUnary), grpc.StreamInterceptor(s.interceptStream),
 		grpc.WaitForHandlers(true),
 	)
