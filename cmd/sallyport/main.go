@@ -7,12 +7,20 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/sallyport-dev/sallyport/internal/app"
 	"github.com/sallyport-dev/sallyport/internal/cli"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := cli.Main(ctx, cli.System())
+	code := cli.Main(ctx, dependencies())
 	stop()
 	os.Exit(code)
+}
+
+// dependencies joins the assembly to the command line.
+func dependencies() cli.Deps {
+	d := cli.System()
+	d.RunGateway, d.OpenStore = app.RunGateway, app.OpenStore
+	return d
 }

@@ -36,6 +36,9 @@ func Main(ctx context.Context, d Deps) int {
 
 // New returns the root command with every subcommand.
 func New(d Deps) *cobra.Command {
+	if d.Terminal == nil {
+		d.Terminal = func(io.Writer) bool { return false }
+	}
 	a := &app{Deps: d}
 	root := &cobra.Command{
 		Use:   "sallyport",
@@ -56,12 +59,9 @@ func New(d Deps) *cobra.Command {
 	})
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", "sallyport.yaml", "the configuration `file`")
 	root.AddCommand(a.configCommand(), a.versionCommand(), a.statusCommand(), a.eventsCommand(),
-		a.deadLettersCommand(), a.auditCommand(), a.gapsCommand())
+		a.deadLettersCommand(), a.auditCommand(), a.gapsCommand(), a.orgsimCommand(), a.demoCommand())
 	if d.RunGateway != nil {
 		root.AddCommand(a.runCommand())
-	}
-	for _, more := range d.Commands {
-		root.AddCommand(more(d))
 	}
 	strictArguments(root)
 	return root

@@ -1,0 +1,158 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+// Gateway is a whole gateway, built and ready to run once.
+type Gateway struct {
+	log        *slog.Logger
+	store      store.Store
+	supervisor *run.Supervisor
+	server     *control.Server
+	closers    []func() error // run in reverse order after everything has stopped
+
+	subscribers []*subscription.Subscriber
+	dispatchers []*delivery.Dispatcher
+}
+
+// Env is what the assembly takes from the process around it.
+type Env struct {
+	Log *slog.Logger
+	// Lookup reads an environment variable.
+	Lookup config.Lookup
+	// Version is shown by status.
+	Version string
+}
+
+// New builds a gateway: it opens the store, binds the control address and
+// prepares everything else, but connects to nothing. On error nothing is left open.
+func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error) {
+	g := &Gateway{log: env.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close())
+		}
+	}()
+	owner, err := processName()
+	if err != nil {
+		return nil, err
+	}
+	if g.store, err = openStore(ctx, s.Store, storeUse{Owner: owner, Log: env.Log, Lookup: env.Lookup}); err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, g.store.Close)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if g.supervisor, err = run.New(run.Config{StopBudget: s.Shutdown.Grace}, env.Log); err != nil {
+		return nil, err
+	}
+	tracing, err := newTracing(ctx, s.Telemetry, env)
+	if err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, tracing.close)
+	if err := g.addRoutes(s, owner, registry, tracing); err != nil {
+		return nil, err
+	}
+	if err := g.addControl(ctx, s.Control, registry, env); err != nil {
+		return nil, err
+	}
+	registry.MustRegister(newLedgerCollector(g.store, env.Log))
+	return g, g.supervisor.Add(run.Spec{Worker: newSweeper(g.store, s.Store.Retention, env.Log), Stage: run.Storage})
+}
+
+// addControl builds the operator API over what exists by then.
+func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *prometheus.Registry, env Env) error {
+	service, err := control.NewService(control.Config{
+		Archive: g.store, Redriver: g.store, Gaps: g.store, Ping: g.store.Ping,
+		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus,
+		Version: env.Version, Started: time.Now().UTC(),
+	})
+	if err != nil {
+		return err
+	}
+	g.server, err = control.Listen(ctx, control.ServerConfig{
+		Listen: s.Listen, Token: s.Token, MaxBody: int64(s.MaxBody), Metrics: registry, Log: env.Log,
+	}, service)
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, func() error { _ = g.server.Close(); return nil }) // closed already after a run
+	return g.supervisor.Add(run.Spec{Worker: g.server, Stage: run.Surface, Vital: true})
+}
+
+// Addr is where the operator API listens.
+func (g *Gateway) Addr() string { return g.server.Addr() }
+
+// Run runs the gateway until ctx is cancelled, then stops it in order: intake,
+// deliveries, operator API, store. It returns nil after a clean stop.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.log.Info("gateway started", "control", g.Addr(), "topics", len(g.subscribers), "routes", len(g.dispatchers))
+	err := errors.Join(g.supervisor.Run(ctx), g.close())
+	if err == nil {
+		g.log.Info("gateway stopped")
+	}
+	return err
+}
+
+// Kill ends a stop that takes too long; what was in flight is redelivered at
+// the next start. It may be called at any time.
+func (g *Gateway) Kill() { g.supervisor.Kill() }
+
+func (g *Gateway) close() error {
+	var errs []error
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		if err := g.closers[i](); err != nil {
+			errs = append(errs, fmt.Errorf("close: %w", err))
+		}
+	}
+	g.closers = nil
+	return errors.Join(errs...)
+}
+
+func (g *Gateway) dispatcherStatus() []delivery.Status {
+	all := make([]delivery.Status, len(g.dispatchers))
+	for i, d := range g.dispatchers {
+		all[i] = d.Status()
+	}
+	return all
+}
+
+func (g *Gateway) subscriptionStatus() []subscription.Status {
+	all := make([]subscription.Status, len(g.subscribers))
+	for i, s := range g.subscribers {
+		all[i] = s.Status()
+	}
+	return all
+}
+
+func (g *Gateway) workerStatus() []control.Worker {
+	states := map[run.State]control.WorkerState{
+		run.Running: control.WorkerRunning, run.Waiting: control.WorkerRestarting, run.Failed: control.WorkerFailed,
+	}
+	health := g.supervisor.Health()
+	all := make([]control.Worker, len(health))
+	for i, h := range health {
+		state, ok := states[h.State]
+		if !ok {
+			state = control.WorkerStopped
+		}
+		all[i] = control.Worker{Name: h.Name, State: state, Since: h.Since, Why: h.LastError}
+	}
+	return all
+}

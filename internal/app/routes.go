@@ -1,0 +1,196 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/eventbus"
+	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
+	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+// binding is a route with its settings.
+type binding struct {
+	settings config.Route
+	route    *route.Route
+}
+
+// addRoutes builds a dispatcher for every route and a subscriber for every
+// topic; routes on one topic share its subscription, because delivered events
+// are counted against the org's allowance.
+func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheus.Registry, tracing *tracing) error {
+	bindings, err := compileRoutes(s.Routes)
+	if err != nil {
+		return err
+	}
+	bus, err := newBus(s.Org)
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, bus.Close)
+	metrics := delivery.NewMetrics(registry)
+	for _, b := range bindings {
+		if err := g.addDispatcher(b, owner, metrics, tracing); err != nil {
+			return err
+		}
+	}
+	intake := subscription.NewMetrics(registry)
+	for topic, fed := range byTopic(bindings) {
+		if err := g.addSubscriber(topic, fed, bus, owner, intake, tracing); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(g.subscribers, func(a, b *subscription.Subscriber) int { return strings.Compare(a.Name(), b.Name()) })
+	return nil
+}
+
+func compileRoutes(routes map[string]config.Route) ([]binding, error) {
+	shared := sharedKeys(routes)
+	var bindings []binding
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		s := routes[name]
+		orderBy := s.OrderBy
+		if keyGiven(s, shared) {
+			orderBy = route.OrderByRecord // the source's key is the field's value by then
+		}
+		r, err := route.New(route.Config{
+			Name: name, Topics: topicsOf(s), Filter: s.Filter, Transform: s.Transform, OrderBy: orderBy,
+		})
+		if err != nil {
+			return nil, err
+		}
+		bindings = append(bindings, binding{settings: s, route: r})
+	}
+	return bindings, nil
+}
+
+// sharedKeys returns, by topic, the field that the topic's source takes the
+// ordering key from while it decodes: the one that all its routes order by.
+// Topics whose routes differ have none; there each route reads the payload.
+func sharedKeys(routes map[string]config.Route) map[string]string {
+	fields := map[string]string{}
+	for _, s := range routes {
+		for _, topic := range topicsOf(s) {
+			field := orderField(s.OrderBy)
+			if other, seen := fields[topic]; seen && other != field {
+				field = ""
+			}
+			fields[topic] = field
+		}
+	}
+	return fields
+}
+
+func orderField(orderBy string) string {
+	if orderBy == route.OrderByRecord || orderBy == route.OrderByNone {
+		return ""
+	}
+	return orderBy
+}
+
+// keyGiven says whether every topic of a route already orders by its field.
+func keyGiven(s config.Route, shared map[string]string) bool {
+	field := orderField(s.OrderBy)
+	for _, topic := range topicsOf(s) {
+		if shared[topic] != field {
+			return false
+		}
+	}
+	return field != ""
+}
+
+func topicsOf(s config.Route) []string {
+	if s.Topic == "" {
+		return s.Topics
+	}
+	return append([]string{s.Topic}, s.Topics...)
+}
+
+func byTopic(bindings []binding) map[string][]binding {
+	fed := map[string][]binding{}
+	for _, b := range bindings {
+		for _, topic := range b.route.Topics() {
+			fed[topic] = append(fed[topic], b)
+		}
+	}
+	return fed
+}
+
+func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metrics, tracing *tracing) error {
+	s, name := b.settings, b.route.Name()
+	destination, err := httpout.New(httpout.Config{
+		URL: s.To.URL.Reveal(), Secrets: s.To.Secrets, Headers: s.To.Headers, RetryStatuses: s.To.RetryStatuses,
+		AllowPlainHTTP: s.To.AllowHTTP, Concurrency: s.Concurrency,
+		ConnectTimeout: min(httpout.Config{}.WithDefaults().ConnectTimeout, s.To.Timeout),
+		TLS:            &tls.Config{MinVersion: tls.VersionTLS12},
+	})
+	if err != nil {
+		return fmt.Errorf("route %q: %w", name, err)
+	}
+	g.closers = append(g.closers, func() error { destination.Close(); return nil })
+	dispatcher, err := delivery.New(delivery.Config{
+		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner,
+		AttemptTimeout: s.To.Timeout,
+		Schedule: delivery.Schedule{
+			First: s.Retry.First, Max: s.Retry.Max, MaxAttempts: s.Retry.Attempts, MaxAge: orOff(s.Retry.MaxAge),
+		},
+		Breaker: delivery.BreakerConfig{Consecutive: orOff(s.Breaker.Failures), ProbeMax: s.Breaker.ProbeMax},
+	}, delivery.Deps{
+		Queue: g.store, Destination: b.route.To(destination), Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.dispatchers = append(g.dispatchers, dispatcher)
+	return g.supervisor.Add(run.Spec{Worker: dispatcher, Stage: run.Delivery})
+}
+
+// orOff translates a setting that is 0 when switched off into the components'
+// way of saying so: a negative number, since their zero is the default.
+func orOff[T ~int | ~int64](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+func (g *Gateway) addSubscriber(topic string, fed []binding, bus *pubsub.Client, owner string, metrics *subscription.Metrics, tracing *tracing) error {
+	parsed, err := salesforce.ParseTopic(topic)
+	if err != nil {
+		return err
+	}
+	key := orderField(fed[0].settings.OrderBy)
+	routes := make([]subscription.Route, len(fed))
+	earliest := false
+	for i, b := range fed {
+		routes[i] = b.route
+		earliest = earliest || b.settings.Start != "latest"
+		if orderField(b.settings.OrderBy) != key {
+			key = ""
+		}
+	}
+	source, err := eventbus.NewSource(eventbus.Config{Topic: parsed, KeyField: key}, bus)
+	if err != nil {
+		return err
+	}
+	subscriber, err := subscription.New(subscription.Config{Topic: topic, Holder: owner, Earliest: earliest}, subscription.Deps{
+		Source: source, Journal: g.store, Leases: g.store, Routes: routes,
+		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.subscribers = append(g.subscribers, subscriber)
+	return g.supervisor.Add(run.Spec{Worker: subscriber, Stage: run.Intake})
+}

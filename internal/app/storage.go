@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/store"
+)
+
+// storeUse says who opens a store and what for.
+type storeUse struct {
+	Owner   string
+	Inspect bool
+	Log     *slog.Logger
+	Lookup  config.Lookup
+}
+
+func openStore(ctx context.Context, s config.Store, use storeUse) (store.Store, error) {
+	_, onDyno := use.Lookup("DYNO")
+	return store.Open(ctx, store.Config{
+		URL: s.URL.Reveal(), Schema: s.Schema, Owner: use.Owner, Inspect: use.Inspect, Logger: use.Log,
+		EphemeralDisk: onDyno, AllowEphemeral: s.AllowEphemeral,
+	})
+}
+
+// OpenStore opens a store for the command line, to look at it while no gateway answers.
+func OpenStore(ctx context.Context, s config.Store) (control.OpenedStore, error) {
+	opened, err := openStore(ctx, s, storeUse{
+		Owner: "command line", Inspect: true, Log: slog.New(slog.DiscardHandler), Lookup: os.LookupEnv,
+	})
+	if err != nil {
+		return control.OpenedStore{}, err
+	}
+	service, err := control.NewService(control.Config{Archive: opened, Redriver: opened, Gaps: opened, Ping: opened.Ping})
+	if err != nil {
+		return control.OpenedStore{}, err
+	}
+	return control.OpenedStore{API: service, Close: opened.Close}, nil
+}
+
+// processName is how this process is known to others that share its store.
+func processName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name this process: %w", err)
+	}
+	var unique [4]byte
+	_, _ = rand.Read(unique[:]) // never fails
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(unique[:])), nil
+}
+
+// sweepEvery is how often retention is applied.
+const sweepEvery = 10 * time.Minute
+
+// sweeper applies retention from time to time. It is a run.Worker.
+type sweeper struct {
+	store     store.Store
+	retention store.Retention
+	log       *slog.Logger
+}
+
+func newSweeper(s store.Store, r config.Retention, log *slog.Logger) *sweeper {
+	return &sweeper{store: s, retention: store.Retention{Payload: r.Payload, Metadata: r.Metadata}, log: log}
+}
+
+// Name implements run.Worker.
+func (*sweeper) Name() string { return "retention" }
+
+// Run sweeps until ctx is cancelled. A sweep that fails is reported by the
+// supervisor and tried again after its backoff.
+func (s *sweeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		swept, err := s.store.Sweep(ctx, s.retention)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("apply retention: %w", err)
+		}
+		if swept.Payloads+swept.Records+swept.Keys > 0 {
+			s.log.Info("retention applied", "payloads", swept.Payloads, "records", swept.Records, "keys", swept.Keys)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
