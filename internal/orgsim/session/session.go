@@ -1,5 +1,9 @@
 // Package session is who may talk to a simulated org: users, connected apps,
-// access tokens, and the OAuth endpoints that hand them out.
+// access tokens, and the OAuth and SOAP endpoints that hand them out.
+//
+// It does not know what a session is used for, and it keeps nothing over a
+// restart: clients log in again, as they must be able to. The invariant: secrets
+// are stored and looked up by hash and compared in constant time, and never logged.
 package session
 
 import (
