@@ -2,8 +2,9 @@
 // access tokens, and the OAuth and SOAP endpoints that hand them out.
 //
 // It does not know what a session is used for, and it keeps nothing over a
-// restart: clients log in again, as they must be able to. The invariant: secrets
-// are stored and looked up by hash and compared in constant time, and never logged.
+// restart: clients log in again, as they must be able to. The invariant: tokens
+// are kept and looked up by hash, passwords and client secrets are compared in
+// constant time, and none of them is logged.
 package session
 
 import (

@@ -60,8 +60,9 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Store is the org's users, connected apps and sessions. Secrets are kept and
-// looked up by their hashes and never compared byte by byte. Safe for concurrent use.
+// Store is the org's users, connected apps and sessions. Tokens are kept and
+// looked up by their hashes, so that no look-up tells how much of a guess was
+// right. Safe for concurrent use.
 type Store struct {
 	cfg   Config
 	apps  map[string]*app  // by client id
