@@ -55,8 +55,13 @@ var customs = []custom{
 	},
 	{
 		"net/http",
-		[]string{"Handle", "HandleFunc", "ListenAndServe", "DefaultServeMux", "DefaultClient", "Get", "Post", "Head", "PostForm"},
+		[]string{"Handle", "HandleFunc", "ListenAndServe", "DefaultServeMux", "Get", "Post", "Head", "PostForm"},
 		productCode, "the defaults have no timeouts and are shared by the whole process",
+	},
+	{
+		"net/http",
+		[]string{"DefaultClient"},
+		belowSurfaces, "it has no timeout and shares its connections with the whole process",
 	},
 	{
 		"os",

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
 
 	"github.com/sallyport-dev/sallyport/internal/cli"
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -58,10 +57,15 @@ func TestConfig_DescribesItself(t *testing.T) {
 type archive struct{}
 
 func (archive) List(context.Context, delivery.ListFilter) ([]delivery.Record, error) { return nil, nil }
-func (archive) Find(context.Context, string) ([]delivery.Record, error)              { return nil, nil }
-func (archive) Audit(context.Context) ([]delivery.Finding, error)                    { return nil, nil }
-func (archive) Gaps(context.Context, string) ([]subscription.Gap, error)             { return nil, nil }
-func (archive) Redrive(context.Context, delivery.DeadFilter) (int, error)            { return 0, nil }
+
+func (archive) Find(context.Context, string) ([]delivery.Record, error) { return nil, nil }
+
+func (archive) Audit(context.Context) ([]delivery.Finding, error) { return nil, nil }
+
+func (archive) Gaps(context.Context, string) ([]subscription.Gap, error) { return nil, nil }
+
+func (archive) Redrive(context.Context, delivery.DeadFilter) (int, error) { return 0, nil }
+
 func (archive) Ledgers(context.Context) ([]delivery.Ledger, error) {
 	return []delivery.Ledger{{Route: "from-the-gateway"}}, nil
 }
@@ -136,24 +140,6 @@ func TestRun_HandsTheSettingsToTheAssembly(t *testing.T) {
 	}
 	if out := command(t, sample(), []string{"run"}); out.code != cli.ExitUsage {
 		t.Errorf("run without an assembly: %+v", out)
-	}
-}
-
-func TestCommands_CanBeAddedFromOutside(t *testing.T) {
-	t.Parallel()
-	more := func(d *cli.Deps) {
-		d.Commands = append(d.Commands, func(d cli.Deps) *cobra.Command {
-			return &cobra.Command{Use: "demo", Short: "Show it", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-				_, err := d.Stdout.Write([]byte("shown"))
-				return err
-			}}
-		})
-	}
-	if got := command(t, sample(), []string{"demo"}, more); got.stdout != "shown" || got.code != cli.ExitOK {
-		t.Errorf("%+v", got)
-	}
-	if got := command(t, sample(), []string{"demo", "x"}, more); got.code != cli.ExitUsage {
-		t.Errorf("arguments of an added command: %+v", got)
 	}
 }
 

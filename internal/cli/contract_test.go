@@ -38,7 +38,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Event": reflect.TypeFor[control.Event](), "Outcome": reflect.TypeFor[control.Outcome](), "Attempt": reflect.TypeFor[control.Attempt](),
 		"RedriveResult": reflect.TypeFor[control.RedriveResult](), "AuditReport": reflect.TypeFor[control.AuditReport](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
-		"Build": reflect.TypeFor[cli.Build](),
+		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 	}
 	for title := range sections {
 		if types[title] == nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -20,7 +19,7 @@ type Deps struct {
 	Env    config.Lookup
 	Stdout io.Writer
 	Stderr io.Writer
-	// Terminal reports whether a stream is a terminal, for colours.
+	// Terminal reports whether a stream is a terminal, for colours; nil means none is.
 	Terminal func(io.Writer) bool
 	Now      func() time.Time
 
@@ -29,8 +28,6 @@ type Deps struct {
 	// OpenStore opens a store for reading while no gateway answers; nil leaves
 	// only the gateway to ask.
 	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)
-	// Commands are further subcommands, put together elsewhere.
-	Commands []func(Deps) *cobra.Command
 }
 
 // OpenedStore answers from a store alone.

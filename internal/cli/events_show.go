@@ -53,9 +53,17 @@ func (a *app) showCommand(short string, keep func(control.Event) bool) *cobra.Co
 
 func (a *app) printEvent(e control.Event, payload bool) {
 	for _, line := range []struct{ name, value string }{
-		{"id", e.ID}, {"route", e.Route}, {"state", a.coloured(cell{text: e.State, colour: stateColour(e.State)})},
-		{"type", oneLine(e.Type)}, {"source", oneLine(e.Source)}, {"subject", oneLine(e.Subject)}, {"key", oneLine(e.Key)},
-		{"happened", a.when(e.Time)}, {"accepted", a.when(e.Accepted)}, {"due", a.when(e.Due)}, {"ended", a.when(e.Ended)},
+		{"id", e.ID},
+		{"route", e.Route},
+		{"state", a.coloured(cell{text: e.State, colour: stateColour(e.State)})},
+		{"type", oneLine(e.Type)},
+		{"source", oneLine(e.Source)},
+		{"subject", oneLine(e.Subject)},
+		{"key", oneLine(e.Key)},
+		{"happened", a.when(e.Time)},
+		{"accepted", a.when(e.Accepted)},
+		{"due", a.when(e.Due)},
+		{"ended", a.when(e.Ended)},
 		{"attempts", fmt.Sprintf("%d, redelivered %d", e.Attempts, e.Redelivered)},
 	} {
 		if line.value != "" && line.value != "-" {

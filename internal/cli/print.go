@@ -82,7 +82,7 @@ func (a *app) colours(w io.Writer) bool {
 	if v, _ := a.Env("TERM"); v == "dumb" {
 		return false
 	}
-	return a.Terminal != nil && a.Terminal(w)
+	return a.Terminal(w)
 }
 
 // printJSON writes one document.

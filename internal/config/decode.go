@@ -22,9 +22,24 @@ type decoder struct {
 	partial bool
 }
 
+// maxProblems is the most problems that are reported: beyond it the file is no
+// configuration, and nobody reads on.
+const maxProblems = 200
+
+func (d *decoder) full() bool { return len(d.problems) >= maxProblems }
+
 func (d *decoder) report(path string, at place, what, try string) {
+	if d.full() {
+		return
+	}
 	d.problems = append(d.problems, Problem{
 		File: d.places.file, Line: at.line, Column: at.column, Path: path, What: what, Try: try,
+	})
+}
+
+func (d *decoder) warn(path string, at place, what, try string) {
+	d.problems = append(d.problems, Problem{
+		File: d.places.file, Line: at.line, Column: at.column, Path: path, What: what, Try: try, Warning: true,
 	})
 }
 
@@ -186,10 +201,7 @@ func (d *decoder) scalar(path string, f *field, node ast.Node, out reflect.Value
 		d.report(path, placeOf(node), "is empty", f.example())
 	}
 	if f.isSecret() && !used && text != "" {
-		d.problems = append(d.problems, Problem{
-			File: d.places.file, Line: placeOf(node).line, Column: placeOf(node).column, Path: path,
-			What: "a secret is written in the file", Try: "refer to an environment variable: ${NAME}", Warning: true,
-		})
+		d.warn(path, placeOf(node), "a secret is written in the file", "refer to an environment variable: ${NAME}")
 	}
 }
 
@@ -293,6 +305,9 @@ func (f *field) example() string {
 }
 
 func (d *decoder) unknown(path string, in *field, name string, at place) {
+	if d.full() {
+		return
+	}
 	root := spec()
 	try := ""
 	if elsewhere := whereIs(&root, "", name); elsewhere != "" {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,17 @@ func TestParse_ReportsEverythingAtOnceInTheOrderOfTheFile(t *testing.T) {
 	want := []string{"org.login_url", "routes.orders.concurrency", "log.level", "lgo"}
 	if d := cmp.Diff(want, paths); d != "" {
 		t.Errorf("paths (-want +got):\n%s", d)
+	}
+}
+
+func TestParse_StopsCountingProblemsOfWhatIsNoConfiguration(t *testing.T) {
+	t.Parallel()
+	var src strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&src, "key%d: value\n", i)
+	}
+	if problems := refuse(t, src.String()); len(problems) != 200 {
+		t.Errorf("%d problems, want 200", len(problems))
 	}
 }
 
