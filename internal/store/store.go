@@ -17,6 +17,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store/postgres"
 	"github.com/sallyport-dev/sallyport/internal/store/sqlite"
 )
 
@@ -55,14 +56,22 @@ func Open(ctx context.Context, cfg Config) (Store, error) {
 	}
 	cfg = cfg.WithDefaults()
 	if engine == enginePostgres {
-		return nil, refuse(errors.New("PostgreSQL is not built in yet"), "name a file")
+		return opened(postgres.Open(ctx, cfg))
 	}
 	cfg.URL = rest
 	if cfg.EphemeralDisk && !cfg.AllowEphemeral && !cfg.Inspect {
 		return nil, refuse(errors.New("this machine's disk is wiped at every restart"),
 			"use PostgreSQL (store: ${DATABASE_URL}); or allow the loss of waiting events explicitly")
 	}
-	return sqlite.Open(ctx, cfg)
+	return opened(sqlite.Open(ctx, cfg))
+}
+
+// opened keeps a nil pointer of an engine from becoming a non-nil Store.
+func opened[S Store](s S, err error) (Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 const (

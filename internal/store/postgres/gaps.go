@@ -1,0 +1,115 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+// errUnknownGap is wrapped when a gap is updated that was never opened.
+var errUnknownGap = errors.New("no such gap")
+
+// OpenGap implements [subscription.Journal].
+func (s *Store) OpenGap(ctx context.Context, g subscription.Gap) (number int64, err error) {
+	if err := s.writable("open gap"); err != nil {
+		return 0, err
+	}
+	err = s.write(ctx, "open gap", func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, s.q(`
+			INSERT INTO @gaps (subscription, state, cause, detail, span_from, span_until, opened, closed, refilled)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING number`), gapValues(g)...).Scan(&number)
+	})
+	return number, err
+}
+
+// UpdateGap implements [subscription.Journal].
+func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
+	if err := s.writable("update gap"); err != nil {
+		return err
+	}
+	var found bool
+	err := s.write(ctx, "update gap", func(ctx context.Context, conn *pgx.Conn) error {
+		tag, err := conn.Exec(ctx, s.q(`UPDATE @gaps SET subscription = $1, state = $2, cause = $3, detail = $4, span_from = $5, span_until = $6,
+			opened = $7, closed = $8, refilled = $9 WHERE number = $10`), append(gapValues(g), g.Number)...)
+		found = tag.RowsAffected() == 1
+		return err
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("update gap %d: %w", g.Number, errUnknownGap)
+	}
+	return err
+}
+
+func gapValues(g subscription.Gap) []any {
+	return []any{
+		text(g.Subscription), string(g.State), text(g.Cause), text(g.Detail), nullable(g.From), nullable(g.Until),
+		nullable(g.Opened), nullable(g.Closed), g.Refilled,
+	}
+}
+
+// Gaps implements [subscription.Journal].
+func (s *Store) Gaps(ctx context.Context, name string) (gaps []subscription.Gap, err error) {
+	err = s.read(ctx, "list gaps", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.q(`SELECT number, subscription, state, cause, detail, span_from, span_until, opened, closed, refilled
+			FROM @gaps WHERE $1 = '' OR subscription = $1 ORDER BY number DESC`), text(name))
+		if err != nil {
+			return err
+		}
+		gaps, err = pgx.CollectRows(rows, scanGap)
+		return err
+	})
+	if len(gaps) == 0 {
+		return nil, err
+	}
+	return gaps, err
+}
+
+func scanGap(row pgx.CollectableRow) (subscription.Gap, error) {
+	var g subscription.Gap
+	var state string
+	var from, until, opened, closed *time.Time
+	err := row.Scan(&g.Number, &g.Subscription, &state, &g.Cause, &g.Detail, &from, &until, &opened, &closed, &g.Refilled)
+	g.State = subscription.GapState(state)
+	g.Subscription, g.Cause, g.Detail = untext(g.Subscription), untext(g.Cause), untext(g.Detail)
+	g.From, g.Until, g.Opened, g.Closed = instant(from), instant(until), instant(opened), instant(closed)
+	return g, err
+}
+
+// Checkpoint implements [subscription.Journal].
+func (s *Store) Checkpoint(ctx context.Context, name string) (cp subscription.Checkpoint, err error) {
+	err = s.read(ctx, "read checkpoint", func(tx pgx.Tx) error {
+		var position []byte
+		var at, moved *time.Time
+		err := tx.QueryRow(ctx, s.q("SELECT position, event_time, moved FROM @positions WHERE subscription = $1"), text(name)).
+			Scan(&position, &at, &moved)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		cp = subscription.Checkpoint{Position: position, EventTime: instant(at), Moved: instant(moved)}
+		return err
+	})
+	return cp, err
+}
+
+// RecentIDs implements [subscription.Journal].
+func (s *Store) RecentIDs(ctx context.Context, route string, limit int) (ids []string, err error) {
+	err = s.read(ctx, "read recent ids", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.q(`SELECT id FROM @events WHERE route = (SELECT id FROM @routes WHERE name = $1) ORDER BY seq DESC LIMIT $2`),
+			text(route), max(limit, 0))
+		if err != nil {
+			return err
+		}
+		ids, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+			var id string
+			err := row.Scan(&id)
+			return untext(id), err
+		})
+		return err
+	})
+	return ids, err
+}
