@@ -21,14 +21,15 @@ const probeChoice = 64
 
 // claimLoop claims as much as there is room for, until ctx is done.
 func (s *session) claimLoop(ctx context.Context) {
-	fails := 0
+	fails, length := 0, s.cfg.Run
 	for {
 		n, probe := s.room(ctx)
 		if n == 0 {
 			return
 		}
 		began := time.Now()
-		claims, err := s.queue.Claim(ctx, s.request(n, probe))
+		claims, err := s.queue.Claim(ctx, s.request(n, length, probe))
+		length = s.runLength(length, len(claims), n)
 		if len(claims) > 0 {
 			// Even when stopping: they are ours now, and have to be given back.
 			s.hand(s.take(claims, began, probe))
@@ -52,9 +53,19 @@ func (s *session) claimLoop(ctx context.Context) {
 	}
 }
 
-func (s *session) request(n int, probe bool) ClaimRequest {
+// runLength adapts the length of runs. Where many lanes have work, short runs
+// give every lane its turn, keep near the order of acceptance and so cost the store
+// less; where few have, only long ones keep the workers busy.
+func (s *session) runLength(length, got, asked int) int {
+	if got == asked {
+		return max(length/2, min(2, s.cfg.Run))
+	}
+	return min(length*2, s.cfg.Run)
+}
+
+func (s *session) request(n, length int, probe bool) ClaimRequest {
 	req := ClaimRequest{
-		Route: s.cfg.Route, Max: n, Run: s.cfg.Run, Ordered: s.cfg.Ordered,
+		Route: s.cfg.Route, Max: n, Run: length, Ordered: s.cfg.Ordered,
 		Owner: s.cfg.Owner, Lease: s.cfg.Lease,
 	}
 	if probe {

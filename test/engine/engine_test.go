@@ -35,12 +35,12 @@ func (a *app) wantInOrder(t *testing.T) {
 
 func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) {
 	t.Parallel()
-	const n = 4000
+	const n = 1200
 	store, bus := openStore(t), subscriptiontest.NewBus()
 	var requests atomic.Int64
 	a := newApp(t, func(string) int {
 		switch i := requests.Add(1); {
-		case i > 1000 && i < 1200:
+		case i > 300 && i < 360:
 			return http.StatusServiceUnavailable // down for a while
 		case i%37 == 0:
 			return http.StatusInternalServerError
@@ -49,12 +49,12 @@ func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) 
 	})
 	publish(bus, 0, n/2, 150)
 	g := start(t, store, bus, a.URL, quick, route.Config{}, "one")
-	a.await(t, 200)
+	a.await(t, 60)
 	for i := range 3 { // restarts in mid-traffic
 		g.stop()
 		publish(bus, n/2+i*n/8, n/8, 150)
 		g = start(t, store, bus, a.URL, quick, route.Config{}, "one")
-		a.await(t, 400*(i+2))
+		a.await(t, 120*(i+2))
 	}
 	publish(bus, n/2+3*n/8, n/8, 150)
 	a.await(t, n)
@@ -73,7 +73,7 @@ func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) 
 
 func TestEngines_TwoProcessesShareOneStoreByLease(t *testing.T) {
 	t.Parallel()
-	const n = 2000
+	const n = 800
 	store, bus := openStore(t), subscriptiontest.NewBus()
 	a := newApp(t, func(string) int { return http.StatusOK })
 	one := start(t, store, bus, a.URL, quick, route.Config{}, "one")
