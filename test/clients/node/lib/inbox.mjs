@@ -18,6 +18,14 @@ export class Inbox {
     }
   };
 
+  // inOrder lists the events by replay id. The client awaits a schema between the
+  // events of a response, so that two responses which arrive together are handed
+  // over interleaved; the events keep their replay ids and are lost or doubled no more
+  // than on the wire. The order on the wire is what [ArrivalLog] checks.
+  inOrder() {
+    return [...this.events].sort((a, b) => a.replayId - b.replayId);
+  }
+
   // ofType lists the data of the calls of one type.
   ofType(type) {
     return this.calls.filter((call) => call.type === type).map((call) => call.data);

@@ -1,15 +1,40 @@
+import assert from 'node:assert/strict';
+
 import PubSubApiClient from 'salesforce-pubsub-api-client';
 
 import { org } from './org.mjs';
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
+// ArrivalLog is the client's logger. What the client logs when a response comes in is
+// the one place where it tells the order on the wire.
+class ArrivalLog {
+  #latest = new Map(); // by topic
+  responses = 0;
+
+  debug() {}
+  warn() {}
+  error() {}
+
+  info(line) {
+    const [, topic, replayId] = /^(\S+) - Received \d+ events, latest replay ID: (\d+)$/.exec(line) ?? [];
+    if (topic) {
+      this.responses++;
+      this.#latest.set(topic, [...(this.#latest.get(topic) ?? []), Number(replayId)]);
+    }
+  }
+
+  assertInOrder() {
+    for (const [topic, ids] of this.#latest) {
+      assert.deepEqual(ids, [...new Set(ids)].sort((a, b) => a - b), `order of the responses on ${topic}`);
+    }
+  }
+}
 
 // newClient builds a client for the simulated org. The package passes its own CA
 // bundle to gRPC, so that a certificate of our own can only be accepted unchecked.
-export function newClient(auth) {
+export function newClient(auth, logger = new ArrivalLog()) {
   return new PubSubApiClient(
     { pubSubEndpoint: org.pubSubTlsAddr, rejectUnauthorizedSsl: false, ...auth },
-    silent,
+    logger,
   );
 }
 
@@ -20,11 +45,16 @@ export const clientCredentials = () => ({
   clientSecret: org.clientSecret,
 });
 
-// connect logs in by client credentials and closes the client after the test.
+// connect logs in by client credentials. After the test it closes the client and
+// checks that responses came in the order of the bus.
 export async function connect(t) {
-  const client = newClient(clientCredentials());
+  const arrivals = new ArrivalLog();
+  const client = newClient(clientCredentials(), arrivals);
   await client.connect();
-  t.after(() => client.close());
+  t.after(() => {
+    client.close();
+    arrivals.assertInOrder();
+  });
   return client;
 }
 
