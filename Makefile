@@ -41,7 +41,7 @@ lint: ## format, vet, staticcheck, house rules
 
 .PHONY: fmt
 fmt: ## format the Go code
-	@. scripts/lib.sh && tools && gofumpt -w $$(git ls-files -co --exclude-standard '*.go' | grep -v testdata/)
+	@. scripts/lib.sh && tools && gofumpt -w $$(git ls-files -co --exclude-standard '*.go' | grep -vE 'testdata/|\.pb\.go$$')
 
 .PHONY: generate
 generate: ## rewrite what is generated: protobuf code, configuration reference, JSON Schema

@@ -9,7 +9,7 @@ tools
 bad=0
 
 say format
-unformatted=$(find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './.run/*' -print0 | xargs -0 gofumpt -l)
+unformatted=$(find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './.run/*' -not -name '*.pb.go' -print0 | xargs -0 gofumpt -l)
 if [ -n "$unformatted" ]; then
   printf 'not formatted (run make fmt):\n%s\n' "$unformatted"
   bad=1
