@@ -145,7 +145,7 @@ func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metri
 		Schedule: delivery.Schedule{
 			First: s.Retry.First, Max: s.Retry.Max, MaxAttempts: s.Retry.Attempts, MaxAge: orOff(s.Retry.MaxAge),
 		},
-		Breaker: delivery.BreakerConfig{Consecutive: orOff(s.Breaker.Failures), ProbeMax: s.Breaker.ProbeMax},
+		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
 		Queue: g.store, Destination: b.route.To(destination), Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
@@ -154,6 +154,11 @@ func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metri
 	}
 	g.dispatchers = append(g.dispatchers, dispatcher)
 	return g.supervisor.Add(run.Spec{Worker: dispatcher, Stage: run.Delivery})
+}
+
+func breakerOf(s config.Breaker) delivery.BreakerConfig {
+	first := min(s.ProbeMax, delivery.BreakerConfig{}.WithDefaults().ProbeFirst)
+	return delivery.BreakerConfig{Consecutive: orOff(s.Failures), ProbeFirst: first, ProbeMax: s.ProbeMax}
 }
 
 // orOff translates a setting that is 0 when switched off into the components'

@@ -25,6 +25,9 @@ type application struct {
 	// failing makes it answer 500 without taking the event.
 	failing atomic.Bool
 	refused atomic.Int64
+	// release, when set, holds up every request until it is closed.
+	release atomic.Pointer[chan struct{}]
+	hanging atomic.Int64
 
 	mu       sync.Mutex
 	arrivals []arrival
@@ -44,6 +47,14 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the gateway was killed while sending: nothing was taken
 	}
+	if release := a.release.Load(); release != nil {
+		a.hanging.Add(1)
+		select {
+		case <-*release:
+		case <-r.Context().Done():
+		}
+		return
+	}
 	if a.failing.Load() {
 		a.refused.Add(1)
 		w.WriteHeader(http.StatusInternalServerError)
@@ -59,6 +70,9 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
 }
+
+// hang makes the application take requests and not answer until release is closed.
+func (a *application) hang(release chan struct{}) { a.release.Store(&release) }
 
 // distinct is how many event ids have arrived.
 func (a *application) distinct() int {
