@@ -10,7 +10,8 @@ import (
 )
 
 // Result is what a query found. Rows hold one typed value per SQL column of the
-// plan, as in a [Row]; the plan's tree says which is which.
+// plan, as in a [Row], and a *Result for the children of a record, nil when it has
+// none; the plan's tree says which is which.
 type Result struct {
 	Plan *soql.Plan
 	Rows [][]any
@@ -52,30 +53,72 @@ func (e *Engine) compile(statement string, all bool) (*soql.Plan, error) {
 func (e *Engine) run(ctx context.Context, plan *soql.Plan) (*Result, error) {
 	e.conn.SetInterrupt(ctx.Done())
 	defer e.conn.SetInterrupt(nil)
+	result := &Result{Plan: plan}
+	err := e.prepared(plan, func(stmt *sqlite.Stmt) (err error) {
+		result.Rows, err = readAll(stmt, plan)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if plan.Count {
+		result.Total, result.Rows = int(result.Rows[0][0].(int64)), nil
+		return result, nil
+	}
+	result.Total = len(result.Rows)
+	for _, item := range plan.Root.Items {
+		if item.Children == nil {
+			continue
+		}
+		if err := e.readChildren(result, item); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// readChildren runs a child subquery for every record of the result.
+func (e *Engine) readChildren(result *Result, item soql.Item) error {
+	return e.prepared(item.Children, func(stmt *sqlite.Stmt) error {
+		for _, row := range result.Rows {
+			stmt.BindText(1, row[result.Plan.Root.IDColumn].(string))
+			rows, err := readAll(stmt, item.Children)
+			if err != nil {
+				return err
+			}
+			if len(rows) > 0 {
+				row[item.Column] = &Result{Plan: item.Children, Rows: rows, Total: len(rows)}
+			}
+		}
+		return nil
+	})
+}
+
+// prepared runs fn with the plan's statement, its parameters bound.
+func (e *Engine) prepared(plan *soql.Plan, fn func(*sqlite.Stmt) error) error {
 	stmt, _, err := e.conn.PrepareTransient(plan.SQL)
 	if err != nil {
-		return nil, fmt.Errorf("prepare query: %w", err)
+		return fmt.Errorf("prepare query: %w", err)
 	}
 	defer stmt.Finalize() //nolint:errcheck // repeats the error of Step
 	for i, arg := range plan.Args {
 		bindValue(stmt, i+1, arg, "")
 	}
-	result := &Result{Plan: plan}
+	return fn(stmt)
+}
+
+func readAll(stmt *sqlite.Stmt, plan *soql.Plan) ([][]any, error) {
+	var rows [][]any
 	for {
 		more, err := stmt.Step()
 		if err != nil {
 			return nil, fmt.Errorf("run query: %w", err)
 		}
 		if !more {
-			break
+			return rows, stmt.Reset()
 		}
-		result.Rows = append(result.Rows, readColumns(stmt, plan))
+		rows = append(rows, readColumns(stmt, plan))
 	}
-	result.Total = len(result.Rows)
-	if plan.Count {
-		result.Total, result.Rows = int(result.Rows[0][0].(int64)), nil
-	}
-	return result, nil
 }
 
 func readColumns(stmt *sqlite.Stmt, plan *soql.Plan) []any {

@@ -87,6 +87,12 @@ func walk(n *soql.Node, row []any, cells *[]string) {
 			walk(item.Parent, row, cells)
 		case item.Parts != nil:
 			*cells = append(*cells, "{...}")
+		case item.Children != nil:
+			children, _ := row[item.Column].(*record.Result)
+			if children == nil {
+				children = &record.Result{Plan: item.Children}
+			}
+			*cells = append(*cells, "["+strings.Join(flat(children), " ")+"]")
 		default:
 			v = row[item.Column]
 			if v == nil {
@@ -213,6 +219,10 @@ func TestQuery_Semantics(t *testing.T) {
 		{"SELECT MAX(Amount) FROM Opportunity", []string{"20"}},
 		{"SELECT Name FROM Account WHERE CALENDAR_MONTH(CreatedDate) = 7", []string{"Ärger"}},
 		{"SELECT Name FROM Account WHERE DAY_IN_WEEK(CreatedDate) = 5 AND CALENDAR_QUARTER(CreatedDate) = 3", []string{"Acme"}},
+		// Children.
+		{"SELECT Name, (SELECT LastName, Account.Name FROM Contacts ORDER BY LastName DESC), (SELECT Name FROM Opportunities WHERE IsWon = true) FROM Account WHERE Name != 'ärger' ORDER BY Name",
+			[]string{"Acme|[Zorn|Acme Young|Acme]|[d2]", "beta 100%|[Adams|beta 100%]|[d3]", "Gamma_x|[]|[]", oneil + "|[]|[]"}},
+		{"SELECT (SELECT LastName FROM a.Contacts ORDER BY LastName LIMIT 1) FROM Account a WHERE a.Industry IN ('Energy', 'Banking') ORDER BY a.Name LIMIT 2", []string{"[Young]", "[Adams]"}},
 		// The rest of the language.
 		{"SELECT Name, BillingAddress FROM Account WHERE BillingCity = 'bonn' FOR VIEW", []string{"Acme|{...}"}},
 		{"SELECT toLabel(Industry) FROM Account WHERE Name = 'acme' WITH SECURITY_ENFORCED", []string{"Energy"}},
@@ -319,7 +329,9 @@ func TestQuery_Refusals(t *testing.T) {
 		{"SELECT SUM(Name) FROM Account", soql.CodeField, "field Name does not support aggregate operator SUM"},
 		{"SELECT FIELDS(ALL) FROM Account", soql.CodeMalformed, "The SOQL FIELDS function must have a LIMIT of at most 200"},
 		{"SELECT FIELDS(ALL) FROM Account LIMIT 201", soql.CodeMalformed, "The SOQL FIELDS function must have a LIMIT of at most 200"},
-		{"SELECT Id, (SELECT Id FROM Contacts) FROM Account", soql.CodeMalformed, "child subqueries"},
+		{"SELECT Id, (SELECT Id FROM Contact) FROM Account", soql.CodeType, "Didn't understand relationship 'Contact' in FROM part of query call."},
+		{"SELECT Id, (SELECT COUNT(Id) FROM Contacts) FROM Account", soql.CodeMalformed, "aggregates are not allowed"},
+		{"SELECT COUNT(Id), (SELECT Id FROM Contacts) FROM Account", soql.CodeMalformed, "a child subquery cannot stand here"},
 		{"SELECT Name n FROM Account", soql.CodeMalformed, "only aggregate expressions use field aliasing"},
 		{"SELECT Parent.Parent.Parent.Parent.Parent.Parent.Name FROM Account", soql.CodeMalformed, "more than 5 levels"},
 		{"SELECT Id FROM Account WHERE COUNT(Id) > 1", soql.CodeMalformed, "unexpected token: 'COUNT'"},
@@ -336,13 +348,21 @@ func TestQuery_Refusals(t *testing.T) {
 func TestQuery_LongChainsOfConditions(t *testing.T) {
 	t.Parallel()
 	o := sampleOrg(t)
-	terms := make([]string, 3000)
-	for i := range terms {
-		terms[i] = fmt.Sprintf("Name='%d'", i)
+	names := make([]string, 3000)
+	for i := range names {
+		names[i] = fmt.Sprintf("Name='%d'", i)
 	}
-	result, err := o.Query(context.Background(), "SELECT Id FROM Account WHERE "+strings.Join(append(terms, "Name = 'acme'"), " OR "), false)
-	if err != nil || result.Total != 1 {
-		t.Errorf("%+v, %v", result, err)
+	for query, want := range map[string]int{
+		strings.Join(names, " OR ") + " OR Name = 'acme'":                    1,
+		strings.Repeat("Phone != null OR ", 1100) + "Name = 'acme'":          1,
+		strings.Repeat("Phone = null AND ", 1100) + "Industry = 'energy'":    2,
+		"Name = 'ACME' OR Industry = null OR name = 'x' OR Industry = 'zzz'": 2,
+		"NOT (Name = 'ACME' OR Name = null OR Name = 'Gamma_x')":             3,
+	} {
+		result, err := o.Query(context.Background(), "SELECT Id FROM Account WHERE "+query, false)
+		if err != nil || result.Total != want {
+			t.Errorf("%.40s...: %+v, %v", query, result, err)
+		}
 	}
 }
 
@@ -356,6 +376,7 @@ func FuzzQuery(f *testing.F) {
 		"SELECT Who.Name, What.Type FROM Task WHERE Who.Type NOT IN ('Lead', null) FOR REFERENCE",
 		"SELECT DAY_ONLY(CreatedDate), MAX(Name) FROM Contact GROUP BY DAY_ONLY(CreatedDate) ALL ROWS",
 		"SELECT COUNT() FROM Contact WHERE Name != '' LIMIT 3",
+		"SELECT Name, (SELECT LastName, Account.Name FROM Contacts WHERE Name = 'x' ORDER BY LastName LIMIT 1) FROM Account",
 	} {
 		f.Add(seed)
 	}
@@ -367,4 +388,28 @@ func FuzzQuery(f *testing.F) {
 			t.Errorf("%q: %v", statement, err)
 		}
 	})
+}
+
+// TestQuery_LargeStatements are refused in the org's words or run; none may hit a
+// bound of the database.
+func TestQuery_LargeStatements(t *testing.T) {
+	t.Parallel()
+	o := sampleOrg(t)
+	many := func(s string, n int) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
+	for _, query := range []string{
+		"SELECT Id FROM Account WHERE AnnualRevenue IN (" + many("1", 33_000) + ")",
+		"SELECT Id FROM Account WHERE CreatedDate IN (" + many("TODAY", 1_010) + ")",
+		"SELECT Id FROM Account WHERE Tags__c INCLUDES (" + many("'Red;Blue'", 100) + ")",
+		"SELECT Id FROM Account WHERE Name LIKE '" + strings.Repeat("%a", 40_000) + "'",
+		"SELECT " + many("COUNT(Id)", 1_501) + " FROM Account",
+		"SELECT Id FROM Account ORDER BY " + many("Name", 33),
+		"SELECT Industry FROM Account GROUP BY " + many("Industry", 33),
+		"SELECT Id FROM Account WHERE " + strings.TrimSuffix(strings.Repeat("(Name != null OR ", 97), " OR ") + strings.Repeat(")", 97),
+	} {
+		_, err := o.Query(context.Background(), query, false)
+		var refused *soql.Error
+		if err != nil && !errors.As(err, &refused) {
+			t.Errorf("%.60s...: %v", query, err)
+		}
+	}
 }

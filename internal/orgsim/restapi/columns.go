@@ -36,10 +36,13 @@ func columnsOf(plan *soql.Plan) map[string]any {
 func nodeColumns(n *soql.Node, aggregate bool) []columnMetadata {
 	columns := []columnMetadata{}
 	for _, item := range n.Items {
-		if item.Parent != nil {
+		if below := item.Parent; below != nil || item.Children != nil {
+			if item.Children != nil {
+				below = item.Children.Root
+			}
 			name := item.Name
 			columns = append(columns, columnMetadata{
-				Aggregate: true, ColumnName: name, DisplayName: name, ForeignKeyName: &name, JoinColumns: nodeColumns(item.Parent, false),
+				Aggregate: true, ColumnName: name, DisplayName: name, ForeignKeyName: &name, JoinColumns: nodeColumns(below, false),
 			})
 			continue
 		}

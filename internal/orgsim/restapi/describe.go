@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
 )
 
 // objectInfo is what describe global says of an object.
@@ -107,12 +108,7 @@ func childOf(child schema.Child) childRelation {
 		CascadeDelete: child.Field.CascadeDelete, ChildSObject: child.Object.Name, Field: child.Field.Name,
 		JunctionIDListNames: []string{}, JunctionReferenceTo: []string{},
 	}
-	if name := child.Field.ChildRelationship; name != "" {
-		if child.Field.Custom {
-			name += "__r"
-		}
-		r.RelationshipName = &name
-	}
+	r.RelationshipName = optional(soql.ChildName(child.Field))
 	return r
 }
 

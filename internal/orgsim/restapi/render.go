@@ -128,6 +128,8 @@ func (p *page) node(base string, n *soql.Node, row []any, aggregate bool) {
 			p.raw("null")
 		case item.Parent != nil:
 			p.node(base, item.Parent, row, false)
+		case item.Children != nil:
+			p.children(base, row[item.Column])
 		case item.Parts != nil:
 			p.compound(item.Parts, func(i int) any { return row[item.Parts[i].Column] })
 		default:
@@ -135,6 +137,23 @@ func (p *page) node(base string, n *soql.Node, row []any, aggregate bool) {
 		}
 	}
 	p.raw("}")
+}
+
+// children writes the result of a child subquery, null when the record has none.
+func (p *page) children(base string, cell any) {
+	result, ok := cell.(*record.Result)
+	if !ok {
+		p.raw("null")
+		return
+	}
+	p.raw(`{"totalSize":` + strconv.Itoa(result.Total) + `,"done":true,"records":[`)
+	for i, row := range result.Rows {
+		if i > 0 {
+			p.raw(",")
+		}
+		p.node(base, result.Plan.Root, row, false)
+	}
+	p.raw("]}")
 }
 
 // compound writes an address as an object, null when every part is.

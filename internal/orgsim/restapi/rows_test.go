@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 )
 
 const v67 = "/services/data/v67.0"
@@ -41,16 +43,84 @@ func TestRows_LifeOfARecord(t *testing.T) {
 		`[{"errorCode":"ENTITY_IS_DELETED","fields":[],"message":"entity is deleted"}]`)
 }
 
-func TestQuery_Simple(t *testing.T) {
+func TestRows_Refusals(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	acme := o.create("Account", `{"Name":"Acme"}`)
-	o.create("Contact", `{"LastName":"Null"}`)
-	ann := o.create("Contact", `{"LastName":"Ng","FirstName":"Ann","AccountId":"`+acme+`"}`)
-	q := strings.ReplaceAll("SELECT Id,Name,Account.Name,Account.Owner.Alias FROM Contact ORDER BY Name", " ", "+")
-	o.call("GET", v67+"/query/?q="+q, "").want(t, http.StatusOK, `{"totalSize":2,"done":true,"records":[`+
-		`{"attributes":{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/`+ann+`"},"Id":"`+ann+`","Name":"Ann Ng",`+
-		`"Account":{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+acme+`"},"Name":"Acme",`+
-		`"Owner":{"attributes":{"type":"User","url":"/services/data/v67.0/sobjects/User/005Sp0000000001IAA"},"Alias":"ada"}}},`+
-		`{"attributes":{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/003Sp0000000001IAA"},"Id":"003Sp0000000001IAA","Name":"Null","Account":null}]}`)
+	id := o.create("Account", `{"Name":"Acme","External_Id__c":"E1"}`)
+	o.create("Account", `{"Name":"Other","External_Id__c":"E2"}`)
+	notFound := `[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]`
+	for _, test := range []struct {
+		name, method, path, body string
+		status                   int
+		want                     string
+	}{
+		{"required", "POST", "/sobjects/Account", `{}`, 400, `[{"errorCode":"REQUIRED_FIELD_MISSING","fields":["Name"],"message":"Required fields are missing: [Name]"}]`},
+		{"unknown field", "POST", "/sobjects/Account", `{"Name":"A","Foo":1}`, 400, `[{"errorCode":"INVALID_FIELD","message":"No such column 'Foo' on sobject of type Account"}]`},
+		{"duplicate", "PATCH", "/sobjects/Account/" + id, `{"External_Id__c":"e2"}`, 400, `[{"errorCode":"DUPLICATE_VALUE","fields":[],"message":"duplicate value found: External_Id__c duplicates value on record with id: 001Sp0000000002"}]`},
+		{"lookup", "PATCH", "/sobjects/Account/" + id, `{"ParentId":"001Sp0000000009"}`, 400, `[{"errorCode":"INVALID_CROSS_REFERENCE_KEY","fields":[],"message":"invalid cross reference id"}]`},
+		{"patch of a missing row", "PATCH", "/sobjects/Account/001Sp0000000009", `{"Name":"A"}`, 404, notFound},
+		{"delete of a missing row", "DELETE", "/sobjects/Account/001Sp0000000009", ``, 404, `[{"errorCode":"INVALID_CROSS_REFERENCE_KEY","fields":[],"message":"invalid cross reference id"}]`},
+		{"id of another object", "GET", "/sobjects/Account/003Sp0000000001", ``, 404, `[{"errorCode":"NOT_FOUND","message":"Provided external ID field does not exist or is not accessible: 003Sp0000000001"}]`},
+		{"wrong id suffix", "GET", "/sobjects/Account/001Sp0000000001AAA", ``, 404, `[{"errorCode":"NOT_FOUND","message":"Provided external ID field does not exist or is not accessible: 001Sp0000000001AAA"}]`},
+		{"unknown object", "POST", "/sobjects/Foo", `{}`, 404, notFound},
+		{"unknown resource", "GET", "/nonsense", ``, 404, notFound},
+		{"unknown requested field", "GET", "/sobjects/Account/" + id + "?fields=Foo", ``, 400, `[{"errorCode":"INVALID_FIELD","message":"No such column 'Foo' on sobject of type Account"}]`},
+		{"method on rows", "PUT", "/sobjects/Account", `{}`, 405, `[{"errorCode":"METHOD_NOT_ALLOWED","message":"HTTP Method 'PUT' not allowed. Allowed are GET,HEAD,POST"}]`},
+		{"method on a row", "POST", "/sobjects/Account/" + id, `{}`, 405, `[{"errorCode":"METHOD_NOT_ALLOWED","message":"HTTP Method 'POST' not allowed. Allowed are GET,HEAD,PATCH,DELETE"}]`},
+		{"bad JSON", "POST", "/sobjects/Account", `{"Name":}`, 400, `[{"errorCode":"JSON_PARSER_ERROR","message":"Unexpected character ('}' (code 125)) at [line:1, column:9]"}]`},
+		{"cut JSON", "POST", "/sobjects/Account", "{\n\"Name\":", 400, `[{"errorCode":"JSON_PARSER_ERROR","message":"Unexpected end-of-input at [line:2, column:8]"}]`},
+		{"no object", "POST", "/sobjects/Account", `[1]`, 400, `[{"errorCode":"JSON_PARSER_ERROR","message":"Cannot deserialize instance of record.Row from array value at [line:1, column:2]"}]`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o.call(test.method, v67+test.path, test.body).want(t, test.status, test.want)
+		})
+	}
+}
+
+func TestRows_ByExternalID(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	const path, id = v67 + "/sobjects/Account/External_Id__c/a%2Fb%20c", "001Sp0000000001IAA"
+	missing := `[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]`
+	o.call("GET", path, "").want(t, 404, missing)
+	o.call("PATCH", path+"?updateOnly=true", `{"Name":"A"}`).want(t, 404, missing)
+	o.call("PATCH", path, `{"Name":"A"}`).want(t, 201, `{"id":"`+id+`","success":true,"errors":[],"created":true}`)
+	o.call("PATCH", path, `{"Name":"B"}`).want(t, 200, `{"id":"`+id+`","success":true,"errors":[],"created":false}`)
+	o.call("PATCH", strings.Replace(path, "v67.0", "v45.0", 1), `{"Name":"C"}`).want(t, 204, "")
+	o.call("GET", path+"?fields=Name,External_Id__c", "").want(t, 200,
+		`{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+id+`"},"Name":"C","External_Id__c":"a/b c","Id":"`+id+`"}`)
+	o.call("PATCH", path, `{"External_Id__c":"x"}`).want(t, 400,
+		`[{"errorCode":"INVALID_FIELD","message":"The External_Id__c field should not be specified in the sobject data."}]`)
+	o.call("GET", v67+"/sobjects/Account/Phone/1", "").want(t, 404,
+		`[{"errorCode":"NOT_FOUND","message":"Provided external ID field does not exist or is not accessible: Phone"}]`)
+	o.call("DELETE", path, "").want(t, 204, "")
+	o.call("GET", path, "").want(t, 404, missing)
+}
+
+func TestRows_ExternalIDOfSeveralRecords(t *testing.T) {
+	t.Parallel()
+	catalog, err := schema.Parse([]byte("objects: [{name: Contact, fields: [{name: Code__c, type: text, externalId: true}]}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newOrgWith(t, catalog)
+	a, b := o.create("Contact", `{"LastName":"A","Code__c":"x"}`), o.create("Contact", `{"LastName":"B","Code__c":"x"}`)
+	want := `["/services/data/v67.0/sobjects/Contact/` + a + `","/services/data/v67.0/sobjects/Contact/` + b + `"]`
+	o.call("GET", v67+"/sobjects/Contact/Code__c/x", "").want(t, 300, want)
+	o.call("PATCH", v67+"/sobjects/Contact/Code__c/x", `{"LastName":"C"}`).want(t, 300, want)
+}
+
+func TestRows_TellTheListenerBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	o.call("POST", "/services/data/v58.0/sobjects/Account", `{"Name":"A"}`, "Sforce-Call-Options", "client=sallyport, defaultNamespace=x")
+	txs := o.heard.all()
+	if len(txs) != 1 || txs[0].Origin != "com/salesforce/api/rest/58.0;client=sallyport" || txs[0].User != userID || !txs[0].At.Equal(startOfTest) {
+		t.Fatalf("told %+v", txs)
+	}
+	o.call("POST", v67+"/sobjects/Account", `{"Name":"B"}`)
+	if txs := o.heard.all(); len(txs) != 2 || txs[1].Origin != "com/salesforce/api/rest/67.0" {
+		t.Errorf("told %+v", txs)
+	}
 }

@@ -15,6 +15,7 @@ type compiler struct {
 	query   *Query
 	args    []any
 	aliases int
+	depth   int // of child subqueries
 	columns []string
 	plan    *Plan
 }
@@ -24,7 +25,25 @@ func Compile(q *Query, catalog *schema.Catalog, opts Options) (plan *Plan, err e
 	c := &compiler{catalog: catalog, opts: opts, all: opts.All || q.AllRows, query: q, plan: &Plan{Query: q}}
 	defer caught(&err)
 	c.compile()
+	c.checkSize()
 	return c.plan, nil
+}
+
+// Bounds that keep every statement within what SQLite takes. The org has bounds
+// of its own near them.
+const (
+	maxColumns   = 1_500
+	maxArgs      = 32_000
+	maxTerms     = 32 // of ORDER BY and GROUP BY
+	maxJoins     = 55 // child-to-parent relationships
+	maxPattern   = 40_000
+	codeTooLarge = "QUERY_TOO_COMPLICATED"
+)
+
+func (c *compiler) checkSize() {
+	if len(c.columns) > maxColumns || len(c.args) > maxArgs || len(c.query.OrderBy) > maxTerms || len(c.query.GroupBy) > maxTerms {
+		panic(&Error{Code: codeTooLarge, Message: "Query is too complicated: too many fields, values or terms"})
+	}
 }
 
 func (c *compiler) refuse(at position, code, format string, args ...any) {
@@ -37,8 +56,12 @@ func (c *compiler) nextAlias() string {
 }
 
 func (c *compiler) compile() {
+	c.compileIn(c.scope(c.query))
+}
+
+// compileIn compiles the statement over what it selects from.
+func (c *compiler) compileIn(s *scope) {
 	q := c.query
-	s := c.scope(q)
 	c.plan.Object = s.object
 	c.plan.Count = isBareCount(q)
 	c.plan.Aggregate = !c.plan.Count && (len(q.GroupBy) > 0 || hasAggregate(q))

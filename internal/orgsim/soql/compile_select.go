@@ -30,7 +30,7 @@ func (c *compiler) recordColumns(s *scope) {
 		case *Call:
 			c.selectCall(s, v)
 		case *ChildQuery:
-			c.refuse(v.at, CodeMalformed, "child subqueries in SELECT are not supported by this org simulator")
+			c.selectChildren(s, v)
 		}
 	}
 }

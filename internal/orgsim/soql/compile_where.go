@@ -9,6 +9,10 @@ import (
 // where compiles the WHERE clause and leaves deleted records out unless all are asked for.
 func (c *compiler) where(s *scope, cond Condition) string {
 	var terms []string
+	if s.parentKey != "" {
+		terms = append(terms, s.base.column(s.parentKey)+"=?")
+		c.args = append(c.args, nil) // the parent's Id, once per parent
+	}
 	if !c.all {
 		terms = append(terms, s.base.column("IsDeleted")+"=0")
 	}
@@ -26,12 +30,12 @@ func (c *compiler) where(s *scope, cond Condition) string {
 func (c *compiler) condition(s *scope, cond Condition, having bool) string {
 	switch cond := cond.(type) {
 	case *Logical:
-		word := " AND "
+		word, parts := " AND ", cond.Terms
 		if cond.Or {
-			word = " OR "
+			word, parts = " OR ", gatherEqual(parts)
 		}
-		terms := make([]string, len(cond.Terms))
-		for i, t := range cond.Terms {
+		terms := make([]string, len(parts))
+		for i, t := range parts {
 			terms[i] = c.condition(s, t, having)
 		}
 		return balanced(terms, word)
@@ -41,6 +45,31 @@ func (c *compiler) condition(s *scope, cond Condition, having bool) string {
 		return "(" + c.comparison(s, cond, having) + ")"
 	}
 	panic("condition of unknown form")
+}
+
+// gatherEqual turns the alternatives A = 1 OR A = 2 into A IN (1, 2), which the
+// database looks up instead of trying one by one; its planning time grows with the
+// square of the alternatives, and clients generate hundreds of them.
+func gatherEqual(terms []Condition) []Condition {
+	lists := map[string]*Comparison{}
+	var kept []Condition
+	for _, t := range terms {
+		cmp, ok := t.(*Comparison)
+		if !ok || cmp.Op != OpEqual || cmp.Right[0].Kind == LiteralPeriod {
+			kept = append(kept, t)
+			continue
+		}
+		key := strings.ToLower(printValue(cmp.Left))
+		if list := lists[key]; list != nil {
+			list.Op = OpIn
+			list.Right = append(list.Right, cmp.Right[0])
+			continue
+		}
+		list := &Comparison{Left: cmp.Left, Op: OpEqual, Right: cmp.Right[:1:1], at: cmp.at}
+		lists[key] = list
+		kept = append(kept, list)
+	}
+	return kept
 }
 
 // balanced joins terms as a tree of logarithmic depth: SQLite limits the depth of
@@ -137,7 +166,13 @@ func (c *compiler) inList(left operand, cmp *Comparison) string {
 	var marks []string
 	null := false
 	var spans []string
+	seen := map[string]bool{}
 	for _, l := range cmp.Right {
+		written := l.String()
+		if seen[written] {
+			continue
+		}
+		seen[written] = true
 		if l.Kind == LiteralPeriod {
 			spans = append(spans, "("+c.comparePeriod(left, OpEqual, l)+")")
 			continue
@@ -160,7 +195,7 @@ func (c *compiler) inList(left operand, cmp *Comparison) string {
 	if null {
 		alternatives = append(alternatives, left.sql+" IS NULL")
 	}
-	in := strings.Join(alternatives, " OR ")
+	in := balanced(alternatives, " OR ")
 	if cmp.Op == OpNotIn {
 		return "NOT COALESCE((" + in + "),0)"
 	}
@@ -195,6 +230,9 @@ func (c *compiler) like(left operand, cmp *Comparison) string {
 		c.refuse(cmp.at, CodeOperator, "invalid operator on field %s: LIKE needs text", left.label)
 	}
 	pattern, _ := unescape(cmp.Right[0].Text, true)
+	if len(pattern) > maxPattern {
+		panic(&Error{Code: codeTooLarge, Message: "LIKE pattern is too long"})
+	}
 	if isASCII(pattern) {
 		c.args = append(c.args, pattern)
 		return left.sql + ` LIKE ? ESCAPE '\'`
@@ -219,9 +257,9 @@ func (c *compiler) includes(left operand, cmp *Comparison) string {
 			every = append(every, "instr("+foldFunction+"(';'||"+left.sql+"||';'),?)>0")
 			c.args = append(c.args, strings.ToLower(";"+value+";"))
 		}
-		alternatives = append(alternatives, "("+strings.Join(every, " AND ")+")")
+		alternatives = append(alternatives, "("+balanced(every, " AND ")+")")
 	}
-	in := strings.Join(alternatives, " OR ")
+	in := balanced(alternatives, " OR ")
 	if cmp.Op == OpExcludes {
 		return "NOT COALESCE((" + in + "),0)"
 	}

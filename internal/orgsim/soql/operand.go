@@ -42,7 +42,7 @@ func (c *compiler) operand(s *scope, v Value, aggregates bool) operand {
 		}
 		return c.dateFunction(s, v)
 	}
-	c.refuse(v.where(), CodeMalformed, "child subqueries in SELECT are not supported by this org simulator")
+	c.refuse(v.where(), CodeMalformed, "a child subquery cannot stand here")
 	return operand{}
 }
 

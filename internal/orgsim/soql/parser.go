@@ -121,7 +121,7 @@ func (p *parser) query() *Query {
 	p.expect("FROM")
 	from := p.name()
 	q.From, q.fromAt = from.text, from.at
-	for p.accept(".") { // a child subquery's relationship path
+	for p.accept(".") { // a child subquery may say Account.Contacts
 		q.From += "." + p.name().text
 	}
 	p.accept("AS")

@@ -42,13 +42,16 @@ type Node struct {
 }
 
 // Item is one entry of a node, in the order of the SELECT list: a value, a
-// compound value made of Parts, or a parent.
+// compound value made of Parts, a parent, or a list of children.
 type Item struct {
 	Name   string
 	Column int
 	Type   schema.Type
 	Parts  []Item // of a compound; Name is the part's
 	Parent *Node
+	// Children is the plan of a child subquery. It runs once per record, with the
+	// record's Id as its first parameter; Column is the place kept for its result.
+	Children *Plan
 }
 
 // child finds or adds the parent node under the name.

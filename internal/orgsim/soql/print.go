@@ -95,11 +95,10 @@ func printCondition(c Condition, top bool) string {
 		for i, t := range c.Terms {
 			terms[i] = printCondition(t, false)
 		}
-		if s := strings.Join(terms, word); top {
-			return s
-		} else {
-			return "(" + s + ")"
+		if top {
+			return strings.Join(terms, word)
 		}
+		return "(" + strings.Join(terms, word) + ")"
 	case *Not:
 		return "(NOT " + printCondition(c.Term, false) + ")"
 	case *Comparison:

@@ -17,6 +17,8 @@ type scope struct {
 	alias  string // as the statement spells it
 	base   *source
 	joins  []*source
+	// parentKey is the reference to the outer record in a child subquery.
+	parentKey string
 }
 
 // source is a table in the FROM clause.
@@ -116,6 +118,9 @@ func (s *scope) join(child *source, rel *schema.Field) *source {
 		if j.path == path {
 			return j
 		}
+	}
+	if len(s.joins) == maxJoins {
+		panic(&Error{Code: codeTooLarge, Message: "SOQL statements cannot have more than 55 child-to-parent relationships"})
 	}
 	j := &source{name: s.c.nextAlias(), path: path}
 	parents := s.c.catalog.ParentsOf(rel)

@@ -1,0 +1,141 @@
+package restapi_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
+)
+
+func soqlURL(statement string) string { return v67 + "/query?q=" + url.QueryEscape(statement) }
+
+func TestQuery_Simple(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	acme := o.create("Account", `{"Name":"Acme"}`)
+	o.create("Contact", `{"LastName":"Null"}`)
+	ann := o.create("Contact", `{"LastName":"Ng","FirstName":"Ann","AccountId":"`+acme+`"}`)
+	q := strings.ReplaceAll("SELECT Id,Name,Account.Name,Account.Owner.Alias FROM Contact ORDER BY Name", " ", "+")
+	o.call("GET", v67+"/query/?q="+q, "").want(t, http.StatusOK, `{"totalSize":2,"done":true,"records":[`+
+		`{"attributes":{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/`+ann+`"},"Id":"`+ann+`","Name":"Ann Ng",`+
+		`"Account":{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+acme+`"},"Name":"Acme",`+
+		`"Owner":{"attributes":{"type":"User","url":"/services/data/v67.0/sobjects/User/005Sp0000000001IAA"},"Alias":"ada"}}},`+
+		`{"attributes":{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/003Sp0000000001IAA"},"Id":"003Sp0000000001IAA","Name":"Null","Account":null}]}`)
+}
+
+func TestQuery_Answers(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	id := o.create("Account", `{"Name":"A <&> \"ü\"","AnnualRevenue":12345678.9,"NumberOfEmployees":7}`)
+	o.call("GET", soqlURL("SELECT COUNT() FROM Account"), "").want(t, 200, `{"totalSize":1,"done":true,"records":[]}`)
+	o.call("GET", soqlURL("SELECT Id FROM Contact"), "").want(t, 200, `{"totalSize":0,"done":true,"records":[]}`)
+	o.call("GET", soqlURL("SELECT COUNT(Id), SUM(AnnualRevenue) total, AVG(NumberOfEmployees) FROM Account"), "").want(t, 200,
+		`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"AggregateResult"},"expr0":1,"total":1.2345679E7,"expr1":7.0}]}`)
+	o.call("GET", soqlURL("SELECT Name,IsDeleted,SystemModstamp,BillingAddress FROM Account"), "").want(t, 200,
+		`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+id+`"},`+
+			`"Name":"A <&> \"ü\"","IsDeleted":false,"SystemModstamp":"2026-08-20T09:14:02.000+0000","BillingAddress":null}]}`)
+	o.call("DELETE", v67+"/sobjects/Account/"+id, "")
+	o.call("GET", v67+"/queryAll?q="+url.QueryEscape("SELECT IsDeleted FROM Account"), "").want(t, 200,
+		`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+id+`"},"IsDeleted":true}]}`)
+}
+
+func TestQuery_Children(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	a, b := o.create("Account", `{"Name":"A"}`), o.create("Account", `{"Name":"B"}`)
+	c := o.create("Contact", `{"LastName":"C","AccountId":"`+b+`"}`)
+	o.call("GET", soqlURL("SELECT (SELECT LastName FROM Contacts) FROM Account ORDER BY Name"), "").want(t, 200, `{"totalSize":2,"done":true,"records":[`+
+		`{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+a+`"},"Contacts":null},`+
+		`{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+b+`"},"Contacts":{"totalSize":1,"done":true,"records":[`+
+		`{"attributes":{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/`+c+`"},"LastName":"C"}]}}]}`)
+}
+
+func TestQuery_Refusals(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	o.call("GET", soqlURL("SELECT Foo FROM Account"), "").want(t, 400, `[{"errorCode":"INVALID_FIELD","message":"\nSELECT Foo FROM Account\n       ^\n`+
+		`ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you are attempting to use a custom field, be sure to append the '__c' after `+
+		`the custom field name. Please reference your WSDL or the describe call for the appropriate names."}]`)
+	o.call("GET", soqlURL("SELECT Id FROM"), "").want(t, 400, `[{"errorCode":"MALFORMED_QUERY","message":"\nSELECT Id FROM\n              ^\n`+
+		`ERROR at Row:1:Column:15\nunexpected token: '<EOF>'"}]`)
+	o.call("GET", v67+"/query", "").want(t, 400, `[{"errorCode":"MALFORMED_QUERY","message":"A query string has to be specified"}]`)
+	o.call("GET", v67+"/query/01gSp0000000001IAA-2000", "").want(t, 400, `[{"errorCode":"INVALID_QUERY_LOCATOR","message":"invalid query locator"}]`)
+	o.call("GET", v67+"/tooling/query?q="+url.QueryEscape("SELECT Id FROM SandboxProcess"), "").want(t, 400,
+		`[{"errorCode":"INVALID_TYPE","message":"sObject type 'SandboxProcess' is not supported."}]`)
+}
+
+// TestQuery_Pages follows nextRecordsUrl to the end, on the way also with another
+// API version, as jsforce does, and while records change.
+func TestQuery_Pages(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	rows := make([]record.Row, 4500)
+	for i := range rows {
+		rows[i] = record.Row{"Name": fmt.Sprintf("A%04d", i)}
+	}
+	account, _ := o.catalog.Object("Account")
+	if _, err := o.engine.InsertMany(context.Background(), record.Actor{User: userID}, account, rows); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		TotalSize      int
+		Done           bool
+		NextRecordsURL string
+		Records        []struct{ Name string }
+	}
+	for _, test := range []struct {
+		options string
+		sizes   []int
+	}{
+		{"", []int{2000, 2000, 500}},
+		{"batchSize=1500", []int{1500, 1500, 1500}},
+		{"batchSize=9000", []int{2000, 2000, 500}},
+	} {
+		next := soqlURL("SELECT Name FROM Account ORDER BY Name LIMIT 4500")
+		seen := 0
+		for i, size := range test.sizes {
+			var page result
+			o.decode(o.call("GET", next, "", "Sforce-Query-Options", test.options), &page)
+			last := i == len(test.sizes)-1
+			if len(page.Records) != size || page.TotalSize != 4500 || page.Done != last || (page.NextRecordsURL == "") != last {
+				t.Fatalf("page %d: %d records, %+v", i, len(page.Records), page.NextRecordsURL)
+			}
+			for _, r := range page.Records {
+				if want := fmt.Sprintf("A%04d", seen); r.Name != want {
+					t.Fatalf("got %s, want %s", r.Name, want)
+				}
+				seen++
+			}
+			if !last && !strings.HasSuffix(page.NextRecordsURL, fmt.Sprintf("-%d", seen)) {
+				t.Errorf("nextRecordsUrl = %s", page.NextRecordsURL)
+			}
+			next = strings.Replace(page.NextRecordsURL, "v67.0", "v50.0", 1)
+			o.create("Account", `{"Name":"Z later"}`)
+		}
+	}
+}
+
+func TestQuery_ColumnMetadata(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	var got struct {
+		ColumnMetadata []struct {
+			ColumnName  string
+			Aggregate   bool
+			TextType    bool
+			JoinColumns []struct{ ColumnName string }
+		}
+		EntityName, KeyPrefix string
+		IDSelected            bool
+	}
+	a := o.call("GET", soqlURL("SELECT Id, Name, Owner.Name FROM Account")+"&columns=true", "")
+	o.decode(a, &got)
+	if a.status != http.StatusOK || got.EntityName != "Account" || got.KeyPrefix != "001" || !got.IDSelected || len(got.ColumnMetadata) != 3 ||
+		!got.ColumnMetadata[1].TextType || got.ColumnMetadata[2].JoinColumns[0].ColumnName != "Name" {
+		t.Errorf("got %s", a.body)
+	}
+}
