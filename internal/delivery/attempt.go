@@ -109,7 +109,7 @@ func (s *session) judge(c *Claimed, o event.Outcome, probe bool, now time.Time) 
 	case event.Reject:
 		end.Do = Dead
 	case event.Unavailable:
-		if s.blames(c, &o) && !down {
+		if s.breaker.off() || s.blames(c, &o) && !down {
 			s.again(&end, c, now)
 		} else {
 			s.unavailable(&end, c, now, next)

@@ -14,7 +14,9 @@ import (
 // and how often the destination is tried meanwhile.
 type BreakerConfig struct {
 	// Consecutive unavailabilities without anything else between open the
-	// breaker; default 5. A destination that names a wait opens it at once.
+	// breaker; default 5. A destination that names a wait opens it at once. A
+	// negative number switches the breaker off altogether; then an unavailable
+	// destination uses up attempts like any other failure.
 	Consecutive int
 	// Ratio of failed to all attempts within Window opens it as well, once there
 	// were MinAttempts; defaults 0.9, 10 s and 20. It is for the destination that
@@ -43,9 +45,6 @@ func (c BreakerConfig) WithDefaults() BreakerConfig {
 // Validate reports what cannot work.
 func (c BreakerConfig) Validate() error {
 	var errs []error
-	if c.Consecutive < 1 {
-		errs = append(errs, fmt.Errorf("breaker opens after %d failures, want at least 1", c.Consecutive))
-	}
 	if c.Ratio > 1 {
 		errs = append(errs, fmt.Errorf("breaker ratio %g is above 1", c.Ratio))
 	}
@@ -103,11 +102,13 @@ func newBreaker(cfg BreakerConfig, limit time.Duration, wake func()) *breaker {
 	return &breaker{cfg: cfg, limit: limit, wake: wake, since: now, turned: now}
 }
 
+func (b *breaker) off() bool { return b.cfg.Consecutive < 0 }
+
 func (b *breaker) current() phase { return phase(b.phase.Load()) }
 
 // record takes in the outcome of an ordinary attempt.
 func (b *breaker) record(o *event.Outcome, now time.Time) {
-	if b.current() != closed {
+	if b.off() || b.current() != closed {
 		return // begun before it opened: says nothing about now
 	}
 	failed := o.Verdict == event.Retry || o.Verdict == event.Unavailable

@@ -169,3 +169,23 @@ func TestDispatcher_ProbesWithWhateverArrivesWhenNothingWaits(t *testing.T) {
 		r.halt()
 	})
 }
+
+func TestDispatcher_WithoutABreakerAnOutageUsesUpAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := delivery.Config{Breaker: delivery.BreakerConfig{Consecutive: -1}, Schedule: delivery.Schedule{MaxAttempts: 3}}
+		r := newRig(t, cfg, always(refused))
+		r.queue.Add(events(50, 0)...)
+		r.start()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		r.want(delivery.DeadState, 50)
+		if n := len(r.dest.Calls()); n != 150 {
+			t.Errorf("%d attempts, want 150", n)
+		}
+		if s := r.d.Status(); s.Activity != delivery.Running {
+			t.Errorf("status: %+v", s)
+		}
+		r.halt()
+	})
+}

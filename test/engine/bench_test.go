@@ -89,7 +89,7 @@ func BenchmarkDeliver(b *testing.B) {
 	defer sink.Close()
 	for name, ordered := range map[string]bool{"ordered": true, "unordered": false} {
 		b.Run("sqlite/"+name, func(b *testing.B) {
-			s := openStore(b)
+			s := openSQLite(b)
 			fill(b, s)
 			out := must(httpout.New(httpout.Config{URL: sink.URL, Concurrency: 64}))(b)
 			defer out.Close()

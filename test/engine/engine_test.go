@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/subscription/subscriptiontest"
 )
@@ -35,12 +36,16 @@ func (a *app) wantInOrder(t *testing.T) {
 
 func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) {
 	t.Parallel()
-	const n = 1200
-	store, bus := openStore(t), subscriptiontest.NewBus()
+	onEachStore(t, surviveErrorsAndRestarts)
+}
+
+func surviveErrorsAndRestarts(t *testing.T, store contract.Store) {
+	const n = 800
+	bus := subscriptiontest.NewBus()
 	var requests atomic.Int64
 	a := newApp(t, func(string) int {
 		switch i := requests.Add(1); {
-		case i > 300 && i < 360:
+		case i > 200 && i < 260:
 			return http.StatusServiceUnavailable // down for a while
 		case i%37 == 0:
 			return http.StatusInternalServerError
@@ -54,7 +59,7 @@ func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) 
 		g.stop()
 		publish(bus, n/2+i*n/8, n/8, 150)
 		g = start(t, store, bus, a.URL, quick, route.Config{}, "one")
-		a.await(t, 120*(i+2))
+		a.await(t, 80*(i+2))
 	}
 	publish(bus, n/2+3*n/8, n/8, 150)
 	a.await(t, n)
@@ -73,8 +78,12 @@ func TestEngines_DeliverEveryEventInOrderThroughErrorsAndRestarts(t *testing.T) 
 
 func TestEngines_TwoProcessesShareOneStoreByLease(t *testing.T) {
 	t.Parallel()
+	onEachStore(t, shareOneStore)
+}
+
+func shareOneStore(t *testing.T, store contract.Store) {
 	const n = 800
-	store, bus := openStore(t), subscriptiontest.NewBus()
+	bus := subscriptiontest.NewBus()
 	a := newApp(t, func(string) int { return http.StatusOK })
 	one := start(t, store, bus, a.URL, quick, route.Config{}, "one")
 	publish(bus, 0, n/2, 100)
@@ -98,8 +107,12 @@ func TestEngines_TwoProcessesShareOneStoreByLease(t *testing.T) {
 
 func TestEngines_FilterTransformAndDeadLettersAddUp(t *testing.T) {
 	t.Parallel()
+	onEachStore(t, addUp)
+}
+
+func addUp(t *testing.T, store contract.Store) {
 	const n = 300
-	store, bus := openStore(t), subscriptiontest.NewBus()
+	bus := subscriptiontest.NewBus()
 	var picky atomic.Bool
 	picky.Store(true)
 	var mu sync.Mutex

@@ -15,31 +15,44 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store/postgres"
 	"github.com/sallyport-dev/sallyport/internal/store/sqlite"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/subscription/subscriptiontest"
+	"github.com/sallyport-dev/sallyport/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	topic     = "/event/Order__e"
 	routeName = "orders"
 )
 
-func openStore(tb testing.TB) contract.Store {
+// onEachStore runs a test on every kind of store.
+func onEachStore(t *testing.T, test func(t *testing.T, s contract.Store)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, openSQLite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		db := testkit.Postgres(t)
+		s := must(postgres.Open(t.Context(), contract.Config{URL: db.URL, Schema: db.Schema, Owner: "test", Connections: 5}))(t)
+		t.Cleanup(func() { _ = s.Close() })
+		test(t, s)
+	})
+}
+
+func openSQLite(tb testing.TB) contract.Store {
 	tb.Helper()
-	s, err := sqlite.Open(tb.Context(), contract.Config{URL: filepath.Join(tb.TempDir(), "store.db"), Owner: "test"})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	s := must(sqlite.Open(tb.Context(), contract.Config{URL: filepath.Join(tb.TempDir(), "store.db"), Owner: "test"}))(tb)
 	tb.Cleanup(func() { _ = s.Close() })
 	return s
 }
