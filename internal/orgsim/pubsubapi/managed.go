@@ -112,5 +112,11 @@ func (m *managedFeed) commit(r *pubsubpb.CommitReplayRequest) error {
 	if err != nil {
 		return fmt.Errorf("encode commit response: %w", err)
 	}
-	return m.send(&frame{commit: encoded})
+	// Every response says where the stream is, and clients read it unasked. Nothing
+	// delivered yet means the committed position.
+	answered := &frame{commit: encoded}
+	if at := cmp.Or(m.position, p); at != 0 {
+		answered.latest = at.ReplayID()
+	}
+	return m.send(answered)
 }

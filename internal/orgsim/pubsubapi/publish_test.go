@@ -221,8 +221,12 @@ func TestManagedSubscribe_ResumesAfterTheCommit(t *testing.T) {
 	if _, err := second.Recv(); status.Code(err) != codes.AlreadyExists {
 		t.Errorf("a second client: %v", err)
 	}
-	if r := next(); r.GetCommitResponse().GetCommitRequestId() != "c1" || r.GetCommitResponse().GetError() != nil || r.GetCommitResponse().GetProcessTime() == 0 {
-		t.Fatalf("commit answered with %v", r)
+	answer := next()
+	if commit := answer.GetCommitResponse(); commit.GetCommitRequestId() != "c1" || commit.GetError() != nil || commit.GetProcessTime() == 0 {
+		t.Fatalf("commit answered with %v", answer)
+	}
+	if len(answer.GetLatestReplayId()) != bus.ReplayIDSize { // clients decode it in every response
+		t.Errorf("the answer to a commit has latest replay id %x", answer.GetLatestReplayId())
 	}
 	next = managed(&pubsubpb.ManagedFetchRequest{SubscriptionId: s.ID.Short(), NumRequested: 3})
 	if r := next(); len(r.GetEvents()) != 3 || r.GetEvents()[0].GetEvent().GetId() != ids[1] {
