@@ -39,6 +39,9 @@ func (s *session) deliverRun(r run) {
 		end := s.judge(c, outcome, r.probe, time.Now())
 		end.Started = began
 		s.metrics.count(c, &end)
+		// A batch lives until its slowest event has ended; the payloads of the
+		// others need not.
+		c.Event = event.Event{}
 		s.endings.add(r.batch, i, end)
 		if end.Do == Again || end.Do == Release {
 			s.giveBack(r, i+1)

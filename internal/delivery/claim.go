@@ -33,6 +33,7 @@ func (s *session) claimLoop(ctx context.Context) {
 		if len(claims) > 0 {
 			// Even when stopping: they are ours now, and have to be given back.
 			s.hand(s.take(claims, began, probe))
+			s.trouble.Store(nil)
 			fails = 0
 			continue
 		}
@@ -146,9 +147,11 @@ func (s *session) handProbe(b *batch) {
 	s.ready <- run{b, lot, lot + 1}
 }
 
-// complain logs the first of a row of failures and then every tenth: at the
-// largest wait, that is a line in 50 s.
+// complain shows that the queue fails, and logs the first of a row of failures
+// and then every tenth: at the largest wait, that is a line in 50 s.
 func (d *Dispatcher) complain(fails int, what string, wait time.Duration, err error) {
+	trouble := what + ": " + err.Error()
+	d.trouble.Store(&trouble)
 	if fails == 1 || fails%10 == 0 {
 		d.log.Error("queue fails", "what", what, "times", fails, "wait", wait, "err", err)
 	}

@@ -38,8 +38,9 @@ type Dispatcher struct {
 
 	running  atomic.Bool
 	inFlight atomic.Int64
-	wake     chan struct{} // tells the claimer to look again; holds one signal
-	paused   atomic.Bool   // last phase that was logged
+	wake     chan struct{}          // tells the claimer to look again; holds one signal
+	paused   atomic.Bool            // last phase that was logged
+	trouble  atomic.Pointer[string] // how the queue fails; nil while it does not
 
 	mu       sync.Mutex // guards what follows
 	halted   time.Time
@@ -100,6 +101,9 @@ func (d *Dispatcher) Status() Status {
 		InFlight: int(d.inFlight.Load()), Concurrency: d.cfg.Concurrency,
 	}
 	d.breaker.describe(&s)
+	if trouble := d.trouble.Load(); trouble != nil && s.Why == "" {
+		s.Why, s.Hint = *trouble, "check the store"
+	}
 	if !d.running.Load() {
 		d.mu.Lock()
 		s.Activity, s.Since, s.NextProbe = Halted, d.halted, time.Time{}

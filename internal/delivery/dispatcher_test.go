@@ -324,9 +324,15 @@ func TestDispatcher_SurvivesAFailingQueueWithoutLossOrTightLoop(t *testing.T) {
 		if n := len(r.dest.Calls()); n > 16 {
 			t.Errorf("%d events were sent while nothing could be recorded, want no more than were claimed", n)
 		}
+		if s := r.d.Status(); !strings.Contains(s.Why, "disk full") || s.Hint == "" {
+			t.Errorf("status does not show the failing queue: %+v", s)
+		}
 		r.queue.Fail(nil)
 		time.Sleep(time.Minute)
 		synctest.Wait()
+		if s := r.d.Status(); s.Why != "" {
+			t.Errorf("status after the repair: %+v", s)
+		}
 		r.halt()
 		r.want(delivery.Delivered, 40)
 	})

@@ -6,4 +6,23 @@
 // The one invariant: an event is settled with [Done] only after the destination
 // said so, and its claim is durable before the first byte is sent, so that
 // every attempt with an unknown end is counted as such.
+//
+// How an attempt's verdict becomes the event's fate:
+//
+//	delivered    done
+//	reject       dead letter
+//	retry        again, on the schedule; dead letter when that is used up
+//	unavailable  given back uncounted; the breaker counts it
+//
+// The breaker of a route:
+//
+//	closed --unavailable in a row, or nearly all attempts fail--> open
+//	open --probe due--> probing: one event, drawn by lot
+//	probing --delivered or rejected--> closed
+//	probing --anything else--> open, with a longer wait
+//
+// While it is not closed, attempts that had begun before and fail are given back
+// uncounted too. Two exceptions keep one event from standing in the way for ever: a
+// probe that the destination answers with an error of its own counts, and so does an
+// unavailability that meets the same event again although others got through since.
 package delivery

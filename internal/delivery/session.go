@@ -106,11 +106,15 @@ func (s *session) take(claims []Claimed, at time.Time, probe bool) *batch {
 	s.held.Add(int64(len(claims)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.batches) == cap(s.batches) { // before it grows
-		s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool { return b.left.Load() == 0 })
-	}
 	s.batches = append(s.batches, b)
 	return b
+}
+
+// forget lets go of batches that have ended. There are never more than Ahead.
+func (s *session) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool { return b.left.Load() == 0 })
 }
 
 // drop ends the account of one claim, once. It reports whether it was still held.

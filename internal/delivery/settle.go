@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
 // endings is where workers leave what has ended. A settler takes all of it at
@@ -86,8 +88,8 @@ func (s *session) settleLoop(ctx context.Context) {
 		for _, r := range refs {
 			s.drop(r.batch, r.index, stateEnded)
 		}
-		// Payloads must not stay reachable from a slice that waits for its next use.
-		clear(refs)
+		clear(refs) // a slice that waits for its next use must not keep batches alive
+		s.forget()
 		s.nudge()
 	}
 }
@@ -97,6 +99,7 @@ func (s *session) settle(ctx context.Context, settlements []Settlement) bool {
 	for fails := 1; ; fails++ {
 		stale, err := s.queue.Settle(ctx, settlements)
 		if err == nil {
+			s.trouble.Store(nil)
 			s.metrics.stale.Add(float64(len(stale)))
 			return true
 		}
@@ -132,8 +135,12 @@ func (s *session) extend(ctx context.Context) {
 	for _, b := range old {
 		for i := range b.claims {
 			if b.states[i].Load() == stateHeld {
-				held = append(held, b.claims[i])
-				where[b.claims[i].Seq] = ref{b, i}
+				// Not the event: the worker lets go of that meanwhile.
+				c := &b.claims[i]
+				held = append(held, Claimed{
+					Event: event.Event{Route: s.cfg.Route}, Seq: c.Seq, Lane: c.Lane, Attempt: c.Attempt, Token: c.Token,
+				})
+				where[c.Seq] = ref{b, i}
 			}
 		}
 	}
