@@ -27,6 +27,11 @@ func TestPubSubAPIClientKeepAlive(t *testing.T) {
 	runNode(t, "keepalive.test.mjs", startOrg(t))
 }
 
+func TestPubSubAPIClientManaged(t *testing.T) {
+	t.Parallel()
+	runNode(t, "managed.test.mjs", startOrg(t))
+}
+
 func TestJSForce(t *testing.T) {
 	t.Parallel()
 	runNode(t, "jsforce.test.mjs", startOrg(t))

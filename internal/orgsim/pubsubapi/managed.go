@@ -26,8 +26,10 @@ type managedFeed struct {
 	id salesforce.ID // empty until the first request
 }
 
+// end gives the subscription up before the stream stops counting as open: who sees
+// no stream may subscribe.
 func (m *managedFeed) end() {
-	m.feed.end()
+	defer m.feed.end()
 	if m.id == "" {
 		return
 	}

@@ -18,10 +18,11 @@ export class Inbox {
     }
   };
 
-  // inOrder lists the events by replay id. The client awaits a schema between the
-  // events of a response, so that two responses which arrive together are handed
-  // over interleaved; the events keep their replay ids and are lost or doubled no more
-  // than on the wire. The order on the wire is what [ArrivalLog] checks.
+  // inOrder lists the events by replay id. The client fetches a schema that it does
+  // not know yet once for every response that waits for it, and hands the responses
+  // over in the order in which the schemas come back: the first events of a
+  // subscription may be out of order, though none is lost or doubled. The order on
+  // the wire is what ArrivalLog checks.
   inOrder() {
     return [...this.events].sort((a, b) => a.replayId - b.replayId);
   }

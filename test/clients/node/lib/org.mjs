@@ -19,3 +19,13 @@ export async function control(method, path, body) {
   }
   return text === '' ? undefined : JSON.parse(text);
 }
+
+// until asks look again and again until its answer is true.
+export async function until(what, look) {
+  const deadline = Date.now() + 20_000;
+  while (!(await look())) {
+    if (Date.now() > deadline) {
+      throw new Error(`waited 20 s for ${what}`);
+    }
+  }
+}
