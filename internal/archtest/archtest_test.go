@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,9 +14,12 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/archtest"
 )
 
+// project parses the whole project once for all tests.
+var project = sync.OnceValues(func() ([]*archtest.File, error) { return archtest.Load(filepath.Join("..", "..")) })
+
 func loadProject(t *testing.T) []*archtest.File {
 	t.Helper()
-	files, err := archtest.Load(filepath.Join("..", ".."))
+	files, err := project()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestDependencies_HaveAReasonEach(t *testing.T) {
 			t.Errorf("%s is imported by %s and has no line in docs/dependencies.md", m, file)
 		}
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\|([^|]*)\\|").FindAllStringSubmatch(page, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\|([^|]*)\|`).FindAllStringSubmatch(page, -1) {
 		for _, m := range regexp.MustCompile("`([a-z0-9.]+/[^`]+)`").FindAllStringSubmatch(row[1], -1) {
 			if used[m[1]] == "" && m[1] != "modernc.org/sqlite" { // under zombiezen.com/go/sqlite
 				t.Errorf("docs/dependencies.md gives a reason for %s, which nothing imports", m[1])
