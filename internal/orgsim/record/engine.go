@@ -58,6 +58,7 @@ type Engine struct {
 	turn chan struct{}
 	conn *sqlite.Conn
 
+	closed    chan struct{}
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -77,18 +78,22 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open org rows: %w", err)
 	}
-	e := &Engine{cfg: cfg, conn: conn, turn: make(chan struct{}, 1), tables: map[*schema.Object]*table{}}
+	e := &Engine{cfg: cfg, conn: conn, turn: make(chan struct{}, 1), closed: make(chan struct{}), tables: map[*schema.Object]*table{}}
 	if err := e.prepare(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return e, nil
 }
 
-// Close waits for the running transaction and closes the database. Calling it
-// twice is harmless; using the engine afterwards is an error.
+// ErrClosed is returned by everything that needs an engine that is closed.
+var ErrClosed = errors.New("record engine is closed")
+
+// Close waits for the running transaction and closes the database. Those who
+// wait, and those who come later, get [ErrClosed]. Calling it twice is harmless.
 func (e *Engine) Close() error {
 	e.closeOnce.Do(func() {
-		e.turn <- struct{}{} // never given back: the engine stays closed
+		close(e.closed)
+		e.turn <- struct{}{} // never given back
 		e.closeErr = e.conn.Close()
 		e.conn = nil
 	})
@@ -160,6 +165,8 @@ func (e *Engine) lock(ctx context.Context) error {
 	select {
 	case e.turn <- struct{}{}:
 		return nil
+	case <-e.closed:
+		return ErrClosed
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the org: %w", context.Cause(ctx))
 	}

@@ -30,7 +30,7 @@ func Prepare(o *schema.Object, in Row) (Row, error) {
 // convertAll resolves names and converts values. Read-only fields that are named
 // are refused together, in the order of the object.
 func convertAll(o *schema.Object, in Row, writable func(*schema.Field) bool) (Row, error) {
-	row := make(Row, len(in)+8)
+	row := make(Row, len(o.Fields)) // a record's row grows to that on its way in
 	var refused []string
 	for _, name := range sortedNames(in) {
 		if strings.EqualFold(name, "attributes") {

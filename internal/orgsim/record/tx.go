@@ -58,12 +58,12 @@ func (t *Tx) Commit() error {
 		return err
 	}
 	t.done = true
+	defer t.e.unlock()
 	if changes := t.collect(); len(changes) > 0 && t.e.cfg.Listener != nil && !t.silent {
 		t.e.cfg.Listener.Committed(Transaction{
 			Key: uuid.NewString(), At: t.at, User: t.actor.User, Origin: t.actor.Origin, Changes: changes,
 		})
 	}
-	t.e.unlock()
 	return nil
 }
 

@@ -298,6 +298,48 @@ func TestEngine_WaitEndsWithContext(t *testing.T) {
 	}
 }
 
+func TestEngine_ClosedIsSaid(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	if err := errors.Join(o.Close(), o.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Begin(context.Background(), ada); !errors.Is(err, record.ErrClosed) {
+		t.Errorf("Begin: %v", err)
+	}
+	if _, err := o.Query(context.Background(), "SELECT Id FROM Account", false); !errors.Is(err, record.ErrClosed) {
+		t.Errorf("Query: %v", err)
+	}
+}
+
+// TestEngine_OutlivesAListenerThatPanics: the panic reaches the caller and the
+// engine goes on.
+func TestEngine_OutlivesAListenerThatPanics(t *testing.T) {
+	t.Parallel()
+	catalog := schema.Default()
+	e, err := record.Open(record.Config{Catalog: catalog, Listener: broken{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close() //nolint:errcheck // nothing is kept
+	account, _ := catalog.Object("Account")
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		_, _ = e.InsertMany(context.Background(), ada, account, []record.Row{{"Name": "A"}})
+	}()
+	if result, err := e.Query(context.Background(), "SELECT Id FROM Account", false); err != nil || result.Total != 1 {
+		t.Errorf("afterwards: %+v, %v", result, err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Committed(record.Transaction) { panic("broken listener") }
+
 func BenchmarkCreate(b *testing.B) {
 	o := newOrg(b)
 	account, _ := o.Catalog().Object("Account")

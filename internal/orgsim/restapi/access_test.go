@@ -66,18 +66,23 @@ func TestAccess_Versions(t *testing.T) {
 	}
 }
 
-func TestAccess_GzipBothWays(t *testing.T) {
-	t.Parallel()
-	o := newOrg(t)
+func zipped(t *testing.T, s string) string {
+	t.Helper()
 	var body bytes.Buffer
 	z := gzip.NewWriter(&body)
-	if _, err := z.Write([]byte(`{"Name":"Zipped"}`)); err != nil {
+	if _, err := z.Write([]byte(s)); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	a := o.call("POST", v67+"/sobjects/Account", body.String(), "Content-Encoding", "gzip", "Accept-Encoding", "gzip")
+	return body.String()
+}
+
+func TestAccess_GzipBothWays(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	a := o.call("POST", v67+"/sobjects/Account", zipped(t, `{"Name":"Zipped"}`), "Content-Encoding", "gzip", "Accept-Encoding", "gzip")
 	if a.status != http.StatusCreated || a.header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("%d %v", a.status, a.header)
 	}
@@ -100,7 +105,14 @@ func TestAccess_Bodies(t *testing.T) {
 	if a := o.call("POST", v67+"/sobjects/Account", `Name=A`, "Content-Type", "application/x-www-form-urlencoded"); a.status != http.StatusUnsupportedMediaType {
 		t.Errorf("a form is answered %d", a.status)
 	}
-	if a := o.call("POST", v67+"/sobjects/Account", `"`+strings.Repeat("x", 51<<20)+`"`); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("51 MB are answered %d", a.status)
+	large := `"` + strings.Repeat("x", 100_000) + `"`
+	if a := o.call("POST", v67+"/sobjects/Account", large); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("too large a body is answered %d", a.status)
+	}
+	if a := o.call("POST", v67+"/sobjects/Account", zipped(t, large), "Content-Encoding", "gzip"); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body that grows too large is answered %d", a.status)
+	}
+	if a := o.call("POST", v67+"/sobjects/Account", "plain", "Content-Encoding", "gzip"); a.status != http.StatusBadRequest {
+		t.Errorf("a body that is not gzip is answered %d", a.status)
 	}
 }

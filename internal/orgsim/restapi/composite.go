@@ -159,7 +159,7 @@ func (a *API) subcall(ctx context.Context, outer *call, method, target string, b
 	if problem != nil {
 		return refusedPart(problem)
 	}
-	c := &call{w: p, r: r, ctx: ctx, method: methodOf(r), version: version, path: segments[1:], session: outer.session}
+	c := &call{w: p, r: r, ctx: ctx, method: methodOf(r), version: version, path: segments[1:], session: outer.session, maxBody: outer.maxBody}
 	if len(c.path) > 0 && strings.EqualFold(c.path[0], "composite") && (len(c.path) < 2 || !strings.EqualFold(c.path[1], "sobjects")) {
 		return refusedPart(badRequest("INVALID_INPUT", "composite calls do not nest"))
 	}

@@ -97,6 +97,7 @@ type call struct {
 	version string          // "67.0"
 	path    []string        // segments after the version, decoded, as written
 	session session.Session
+	maxBody int64
 }
 
 // ServeHTTP answers one call. The request's path must begin with /services/data;
@@ -112,7 +113,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, badRequest("URI_SYNTAX", "malformed path"))
 		return
 	}
-	c := &call{w: w, r: r, ctx: r.Context(), method: methodOf(r)}
+	c := &call{w: w, r: r, ctx: r.Context(), method: methodOf(r), maxBody: a.cfg.MaxBody}
 	if len(segments) == 0 {
 		a.versions(c)
 		return

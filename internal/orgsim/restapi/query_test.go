@@ -73,7 +73,7 @@ func TestQuery_Refusals(t *testing.T) {
 func TestQuery_Pages(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	rows := make([]record.Row, 4500)
+	rows := make([]record.Row, 2500)
 	for i := range rows {
 		rows[i] = record.Row{"Name": fmt.Sprintf("A%04d", i)}
 	}
@@ -91,17 +91,17 @@ func TestQuery_Pages(t *testing.T) {
 		options string
 		sizes   []int
 	}{
-		{"", []int{2000, 2000, 500}},
-		{"batchSize=1500", []int{1500, 1500, 1500}},
-		{"batchSize=9000", []int{2000, 2000, 500}},
+		{"", []int{2000, 500}},
+		{"batchSize=1200", []int{1200, 1200, 100}},
+		{"batchSize=9000", []int{2000, 500}},
 	} {
-		next := soqlURL("SELECT Name FROM Account ORDER BY Name LIMIT 4500")
+		next := soqlURL("SELECT Name FROM Account ORDER BY Name LIMIT 2500")
 		seen := 0
 		for i, size := range test.sizes {
 			var page result
 			o.decode(o.call("GET", next, "", "Sforce-Query-Options", test.options), &page)
 			last := i == len(test.sizes)-1
-			if len(page.Records) != size || page.TotalSize != 4500 || page.Done != last || (page.NextRecordsURL == "") != last {
+			if len(page.Records) != size || page.TotalSize != 2500 || page.Done != last || (page.NextRecordsURL == "") != last {
 				t.Fatalf("page %d: %d records, %+v", i, len(page.Records), page.NextRecordsURL)
 			}
 			for _, r := range page.Records {

@@ -106,7 +106,7 @@ func newOrgWith(t *testing.T, catalog *schema.Catalog) *org {
 		t.Fatal(err)
 	}
 	o.api, err = restapi.New(restapi.Config{
-		Catalog: catalog, Engine: engine, Sessions: sessions{}, Publisher: o.bus, Now: now, OrgID: orgID,
+		Catalog: catalog, Engine: engine, Sessions: sessions{}, Publisher: o.bus, Now: now, OrgID: orgID, MaxBody: 100_000,
 	})
 	if err != nil {
 		t.Fatal(err)

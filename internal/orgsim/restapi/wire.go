@@ -88,8 +88,8 @@ func (c *call) readBody() ([]byte, error) {
 		if err != nil {
 			return nil, badRequest("UNKNOWN_EXCEPTION", "request body is not gzip")
 		}
-		// A bomb is bounded like a plain body of the largest size.
-		from = http.MaxBytesReader(c.w, unzipped, maxUnzipped)
+		// A bomb is bounded like a plain body.
+		from = http.MaxBytesReader(c.w, unzipped, c.maxBody)
 	}
 	body, err := io.ReadAll(from)
 	if err != nil {
@@ -97,9 +97,6 @@ func (c *call) readBody() ([]byte, error) {
 	}
 	return body, nil
 }
-
-// maxUnzipped bounds what a compressed body may expand to.
-const maxUnzipped = 50 << 20
 
 // jsonProblem words a decoding error as the org does, with line and column.
 func jsonProblem(body []byte, err error) error {
