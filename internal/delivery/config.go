@@ -22,8 +22,9 @@ type Config struct {
 	Run int
 	// Ahead is how many events may be claimed and not yet settled; default
 	// Concurrency times Run on an ordered route, four times Concurrency
-	// otherwise. It bounds memory, and the events that a crash redelivers are
-	// only those of them that had been sent.
+	// otherwise, and at least 128, so that workers have something to do while a
+	// settlement is being committed. It bounds memory, and what a crash leaves
+	// claimed until the lease ends.
 	Ahead int
 	// Owner names this process, for people.
 	Owner string
@@ -41,15 +42,19 @@ type Config struct {
 	Breaker       BreakerConfig
 }
 
+// minAhead is what ten thousand events a second settle in a commit of 10 ms,
+// with some to spare.
+const minAhead = 128
+
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
 	defInt(&c.Concurrency, 16)
 	defInt(&c.Run, 8)
 	if !c.Ordered {
 		c.Run = 1
-		defInt(&c.Ahead, 4*c.Concurrency)
+		defInt(&c.Ahead, max(4*c.Concurrency, minAhead))
 	}
-	defInt(&c.Ahead, c.Concurrency*c.Run)
+	defInt(&c.Ahead, max(c.Concurrency*c.Run, minAhead))
 	defDuration(&c.Lease, time.Minute)
 	defDuration(&c.AttemptTimeout, 30*time.Second)
 	defDuration(&c.DrainTimeout, 20*time.Second)

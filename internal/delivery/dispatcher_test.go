@@ -99,6 +99,7 @@ func TestDispatcher_DeliversAllAtTheSetConcurrencyAndSettlesInGroups(t *testing.
 			time.Sleep(10 * time.Millisecond)
 			return delivered
 		})
+		r.queue.SettleTime = 20 * time.Millisecond
 		r.queue.Add(events(800, 0)...)
 		r.start()
 		time.Sleep(1100 * time.Millisecond) // 800 events at 8 x 100 a second
@@ -108,8 +109,9 @@ func TestDispatcher_DeliversAllAtTheSetConcurrencyAndSettlesInGroups(t *testing.
 		if top := r.dest.Top(); top != 8 {
 			t.Errorf("%d attempts ran at once, want 8", top)
 		}
-		if n := r.queue.Settles(); n > 400 {
-			t.Errorf("800 events took %d settlements, want them grouped", n)
+		// 50 commits of 20 ms fit into a second: commits must not hold up workers.
+		if n := r.queue.Settles(); n > 55 {
+			t.Errorf("800 events took %d settlements, want what ended during one to share the next", n)
 		}
 	})
 }
@@ -311,7 +313,7 @@ func TestDispatcher_KeepsLeasesOfLongAttemptsAlive(t *testing.T) {
 func TestDispatcher_SurvivesAFailingQueueWithoutLossOrTightLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, delivery.Config{Concurrency: 4, Lease: time.Minute}, func(context.Context, event.Event, int) event.Outcome {
+		r := newRig(t, delivery.Config{Concurrency: 4, Ahead: 8, Lease: time.Minute}, func(context.Context, event.Event, int) event.Outcome {
 			time.Sleep(time.Second)
 			return delivered
 		})
@@ -321,7 +323,7 @@ func TestDispatcher_SurvivesAFailingQueueWithoutLossOrTightLoop(t *testing.T) {
 		r.queue.Fail(errors.New("disk full"))
 		time.Sleep(10 * time.Minute) // longer than the lease
 		synctest.Wait()
-		if n := len(r.dest.Calls()); n > 16 {
+		if n := len(r.dest.Calls()); n > 8 {
 			t.Errorf("%d events were sent while nothing could be recorded, want no more than were claimed", n)
 		}
 		if s := r.d.Status(); !strings.Contains(s.Why, "disk full") || s.Hint == "" {

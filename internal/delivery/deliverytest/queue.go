@@ -28,6 +28,9 @@ type Item struct {
 
 // Queue is a queue in memory.
 type Queue struct {
+	// SettleTime is how long a settlement takes, like a commit to a disk.
+	SettleTime time.Duration
+
 	mu      sync.Mutex
 	items   []*Item
 	changed chan struct{}
@@ -184,6 +187,9 @@ func (q *Queue) startLocked(it *Item, until time.Time) delivery.Claimed {
 
 // Settle implements [delivery.Queue].
 func (q *Queue) Settle(ctx context.Context, settlements []delivery.Settlement) (stale []delivery.Settlement, err error) {
+	if q.SettleTime > 0 {
+		time.Sleep(q.SettleTime)
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := errors.Join(q.fail, ctx.Err()); err != nil {
