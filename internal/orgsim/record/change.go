@@ -1,6 +1,14 @@
 // Package record keeps the rows of a simulated org and what happens to them:
 // validation, transactions, queries. Every committed transaction is told to a
 // [Listener], which is how change events come about whatever API made the change.
+//
+// It does not know HTTP, JSON or sessions, and it publishes no platform events; it
+// only validates them ([Prepare]).
+//
+// One connection holds everything, and whoever uses it holds the engine's turn
+// from the first statement to the listener's return. So a transaction must not
+// wait for anyone who needs the engine, and an operation checks before it writes:
+// one that is refused leaves nothing to undo.
 package record
 
 import (

@@ -32,6 +32,9 @@ func (a *API) sobjects(c *call, path []string) error {
 			}
 			return a.describe(c, o)
 		}
+		if which := strings.ToLower(path[1]); which == "updated" || which == "deleted" {
+			return a.replication(c, o, which)
+		}
 		if strings.EqualFold(path[1], "Id") && c.method == http.MethodPost {
 			return a.create(c, o)
 		}

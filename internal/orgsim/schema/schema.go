@@ -1,5 +1,9 @@
 // Package schema is the metadata of a simulated org: sObjects, platform events
-// and their fields. It knows nothing of rows or wires.
+// and their fields, built in or declared in a YAML file. It knows nothing of rows
+// or wires.
+//
+// A [Catalog] and everything in it is read-only once made: readers take no locks,
+// and the tables of a stored org were shaped after it.
 package schema
 
 // Kind tells records from events.
