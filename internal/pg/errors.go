@@ -32,7 +32,7 @@ func Failure(op string, err error) error {
 		Op: op, Happened: event.HappenedUnknown, Healing: event.Transient,
 		Hint: "check that PostgreSQL runs and can be reached", Err: err,
 	}
-	if _, never := errors.AsType[*pgconn.ConnectError](err); never || pgconn.SafeToRetry(err) {
+	if _, never := errors.AsType[*pgconn.ConnectError](err); never {
 		e.Happened = event.HappenedNo
 	}
 	return e

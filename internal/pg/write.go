@@ -63,16 +63,20 @@ func (p *Pool) try(ctx context.Context, deadline time.Time, f func(ctx context.C
 		rollback(conn)
 		return err
 	}
-	tag, err := conn.Exec(ctx, "COMMIT")
-	if err == nil && tag.String() != "COMMIT" {
-		return fmt.Errorf("commit: server answered %q", tag.String())
+	// In the simple protocol COMMIT is one message: it has been sent or not.
+	results, err := conn.Conn().PgConn().Exec(ctx, "COMMIT").ReadAll()
+	if err == nil && (len(results) != 1 || results[0].CommandTag.String() != "COMMIT") {
+		return errors.New("server rolled back instead of committing")
 	}
 	if err == nil {
 		return nil
 	}
-	if _, said := errors.AsType[*pgconn.PgError](err); said || pgconn.SafeToRetry(err) {
+	if _, said := errors.AsType[*pgconn.PgError](err); said {
 		return err
 	}
+	// Not even an error that the driver calls safe to retry is believed here: it
+	// calls a connection lost while reading the answer "closed", as if nothing
+	// had been sent.
 	return p.resolve(ctx, xid, deadline, err)
 }
 

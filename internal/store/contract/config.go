@@ -45,6 +45,9 @@ type Config struct {
 	Connections int
 	// StatementTimeout bounds one PostgreSQL statement. Default 30 s.
 	StatementTimeout time.Duration
+	// Patience is how long a write is tried again while PostgreSQL is away.
+	// Default 10 s; negative means not at all.
+	Patience time.Duration
 }
 
 // WithDefaults returns c with zero values replaced.

@@ -2,11 +2,13 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/postgres"
 	"github.com/sallyport-dev/sallyport/internal/store/storetest"
@@ -85,3 +87,20 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *storetest.Harness { return harness(t) })
 }
+
+// lock takes a lock in a transaction that the returned function ends.
+func lock(t testing.TB, db testkit.Database, statement string) (release func()) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"SET search_path TO " + pgx.Identifier{db.Schema}.Sanitize(), "BEGIN", statement} {
+		if _, err := conn.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() { _ = conn.Close(context.Background()) }
+}
+
+func asError(err error, e **event.Error) bool { return errors.As(err, e) }

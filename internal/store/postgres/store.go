@@ -52,7 +52,8 @@ var _ contract.Store = (*Store)(nil)
 func Open(ctx context.Context, cfg contract.Config) (*Store, error) {
 	cfg = cfg.WithDefaults()
 	wire := pg.Config{
-		URL: cfg.URL, Name: cfg.Owner, Connections: cfg.Connections - 1, StatementTimeout: cfg.StatementTimeout, Logger: cfg.Logger,
+		URL: cfg.URL, Name: cfg.Owner, Connections: cfg.Connections - 1, StatementTimeout: cfg.StatementTimeout,
+		Patience: cfg.Patience, Logger: cfg.Logger,
 		// Statistics of a queue lag behind it: a plan made for an empty table
 		// must not read a full one through.
 		Settings: map[string]string{"enable_seqscan": "off"},

@@ -77,8 +77,14 @@ func AtHand(ctx context.Context, s contract.Store) (n int64, err error) {
 	return n, err
 }
 
-// LogCap is the size beyond which the log does not grow.
-const LogCap = walCap
+// Fill writes a megabyte in one commit.
+func Fill(ctx context.Context, s contract.Store, n int) error {
+	return s.(*Store).write(ctx, "fill", func(*task) func(*txn) error {
+		return func(tx *txn) error {
+			return execute(tx.w.conn, "INSERT OR REPLACE INTO meta (name, value) VALUES ('fill ' || ?, zeroblob(1048576))", n%8)
+		}
+	})
+}
 
 // InMemory returns how many entries the lines of all rooms hold.
 func InMemory(ctx context.Context, s contract.Store) (n int, err error) {

@@ -74,13 +74,13 @@ func child(path string) {
 	}
 }
 
-// TestKill kills a busy owner of a store five times at random moments and
+// TestKill kills a busy owner of a store three times at random moments and
 // expects all that it was told to be durable.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	appended, delivered := map[string]bool{}, map[string]bool{}
-	for range 5 {
+	for range 3 {
 		killOne(t, path, 20+rand.IntN(200), appended, delivered)
 	}
 	if len(appended) == 0 || len(delivered) == 0 {
