@@ -241,6 +241,8 @@ func TestOrg_NothingIsLostWhenStreamsBreak(t *testing.T) {
 			}
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	s := w.source(t, orderTopic, "Order_Number__c")
 	publish(0, 150)
 	stream := open(t, s, event.Start{Earliest: true})
@@ -258,7 +260,7 @@ func TestOrg_NothingIsLostWhenStreamsBreak(t *testing.T) {
 		breakIt()
 		publish(len(got), 10)
 		for want := len(got) + 10; len(got) < want; {
-			batch, err := stream.Next(t.Context())
+			batch, err := stream.Next(ctx)
 			if err == nil {
 				got = append(got, batch.Events...)
 				if len(batch.Events) > 0 {
@@ -270,11 +272,11 @@ func TestOrg_NothingIsLostWhenStreamsBreak(t *testing.T) {
 				t.Fatalf("%s: %v (%s)", name, err, event.HealingOf(err))
 			}
 			_ = stream.Close()
-			if stream, err = s.Open(t.Context(), event.Start{After: position}); err != nil && event.HealingOf(err) != event.Transient {
+			if stream, err = s.Open(ctx, event.Start{After: position}); err != nil && event.HealingOf(err) != event.Transient {
 				t.Fatalf("%s: reopen: %v", name, err)
 			}
 			if err != nil { // one more try is what the scripted trouble asks for
-				if stream, err = s.Open(t.Context(), event.Start{After: position}); err != nil {
+				if stream, err = s.Open(ctx, event.Start{After: position}); err != nil {
 					t.Fatalf("%s: reopen again: %v", name, err)
 				}
 			}
