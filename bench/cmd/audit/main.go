@@ -16,8 +16,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/line"
-	"github.com/sallyport-dev/sallyport/internal/store/contract"
-	sqlitestore "github.com/sallyport-dev/sallyport/internal/store/sqlite"
+	"github.com/sallyport-dev/sallyport/internal/store"
 )
 
 func main() {
@@ -35,7 +34,7 @@ func audit(ctx context.Context, url string, delivered bool) error {
 		return err
 	}
 	m := line.Message{Is: line.Counted, Count: ids, Extra: rows - ids}
-	s, err := sqlitestore.Open(ctx, contract.Config{URL: url, Owner: "bench audit", Inspect: true}.WithDefaults())
+	s, err := store.Open(ctx, store.Config{URL: url, Owner: "bench audit", Inspect: true})
 	if err != nil {
 		return err
 	}
@@ -82,9 +81,9 @@ func countPostgres(ctx context.Context, url string, delivered bool) (rows, ids i
 		return 0, 0, fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close(ctx)
-	query := "SELECT count(*), count(DISTINCT e.id) FROM sallyport.events e"
+	query := "SELECT count(*), count(DISTINCT e.id) FROM sallyport.events e JOIN sallyport.payloads p USING (seq)"
 	if delivered {
-		query += " WHERE e.state = 1"
+		query += " JOIN sallyport.ended d USING (seq) WHERE d.state = 1"
 	}
 	err = conn.QueryRow(ctx, query).Scan(&rows, &ids)
 	return rows, ids, err

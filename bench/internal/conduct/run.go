@@ -143,7 +143,8 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 
 func (s *stage) start(ctx context.Context) (err error) {
 	total, warm := strconv.FormatInt(s.total, 10), strconv.FormatInt(s.c.Warm, 10)
-	counts := []string{"-events", total, "-warm", warm}
+	// Two dashes: Go takes either, Node.js only these.
+	counts := []string{"--events", total, "--warm", warm}
 	s.bus, err = start(ctx, "bus", filepath.Join(s.Bin, "bus"),
 		append(counts, "-run", strconv.FormatUint(uint64(s.runs), 10))...)
 	if err != nil {
@@ -181,7 +182,7 @@ func (s *stage) startSubject(ctx context.Context, args []string) (*child, error)
 	if s.p.TLS {
 		address = s.busAt.TLSAddress
 	}
-	args = append(args, "-bus", address)
+	args = append(args, "--bus", address)
 	if s.p.Binary == "npm" {
 		return start(ctx, s.p.Name, "node", append([]string{filepath.Join(s.Npm, "decode.mjs")}, args...)...)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/bench/internal/appendlog"
 	"github.com/sallyport-dev/sallyport/bench/internal/transcode"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub/pubsubpb"
 )
 
 // queue is how many events may wait for a worker.
@@ -62,7 +63,17 @@ func (d Delivery) store(ctx context.Context, work chan<- item) error {
 		return err
 	}
 	var waiting []item
-	for resp := range d.Stream.Responses {
+	for {
+		var resp *pubsubpb.FetchResponse
+		var ok bool
+		select {
+		case resp, ok = <-d.Stream.Responses:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !ok {
+			return fmt.Errorf("stream ended: %w", d.Stream.Close())
+		}
 		// A buffer per response, because its events' bodies outlive it.
 		buf := make([]byte, 0, 2048*len(resp.GetEvents()))
 		for _, e := range resp.GetEvents() {
@@ -89,7 +100,6 @@ func (d Delivery) store(ctx context.Context, work chan<- item) error {
 		}
 		waiting = waiting[:0]
 	}
-	return fmt.Errorf("stream ended: %w", d.Stream.Close())
 }
 
 func (d Delivery) deliver(ctx context.Context, client *http.Client, work <-chan item, acks chan<- string) error {

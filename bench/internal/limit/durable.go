@@ -61,11 +61,19 @@ func Overlapped(s *Stream, log *appendlog.Log, durable func(total int64) bool) e
 	empty <- nil
 	end := make(chan error, 1)
 	go func() { end <- write(log, full, empty, durable) }()
-	for resp := range s.Responses {
-		for _, e := range resp.GetEvents() {
-			if err := add(log, plan, e); err != nil {
-				return err
+	for {
+		select {
+		case resp, ok := <-s.Responses:
+			if !ok {
+				return fmt.Errorf("stream ended: %w", s.Close())
 			}
+			for _, e := range resp.GetEvents() {
+				if err := add(log, plan, e); err != nil {
+					return err
+				}
+			}
+		case err := <-end:
+			return err
 		}
 		if log.Pending() < batch && len(s.Responses) > 0 {
 			continue
@@ -78,7 +86,6 @@ func Overlapped(s *Stream, log *appendlog.Log, durable func(total int64) bool) e
 			return err
 		}
 	}
-	return fmt.Errorf("stream ended: %w", s.Close())
 }
 
 type written struct {

@@ -33,8 +33,8 @@ func Of(pid int) (Usage, error) {
 }
 
 // Tree returns the usage of a process and all its descendants that still run:
-// the sum of the time, and of the peaks, which counts shared pages of a
-// database's processes more than once.
+// the sum of the time, and as Peak the memory that is resident now, with pages
+// that several of them share counted once (Pss); of a sum there is no peak.
 func Tree(root int) (Usage, error) {
 	children, err := parents()
 	if err != nil {
@@ -48,7 +48,9 @@ func Tree(root int) (Usage, error) {
 			continue // it ended meanwhile
 		}
 		sum.CPU += u.CPU
-		sum.Peak += u.Peak
+		if pss, err := kilobytes(queue[0], "smaps_rollup", "Pss:"); err == nil {
+			sum.Peak += pss
+		}
 	}
 	return sum, nil
 }
@@ -97,19 +99,23 @@ func stat(pid int) (cpu time.Duration, parent int, err error) {
 	return time.Duration(ticks) * time.Second / hz, parent, nil
 }
 
-func peak(pid int) (int64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+func peak(pid int) (int64, error) { return kilobytes(pid, "status", "VmHWM:") }
+
+// kilobytes reads one line of a process's file and returns bytes; 0 if there is
+// no such line, as in a process that is just ending.
+func kilobytes(pid int, file, key string) (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
 		return 0, fmt.Errorf("read process: %w", err)
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if kb, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+		if kb, ok := strings.CutPrefix(s.Text(), key); ok {
 			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(kb, "kB")), 10, 64)
 			return n << 10, err
 		}
 	}
-	return 0, nil // a process that is just ending
+	return 0, nil
 }
 
 // Busy returns the processor time that the whole machine has used since its

@@ -25,7 +25,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
 	"github.com/sallyport-dev/sallyport/internal/secret"
-	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -53,7 +53,7 @@ type Config struct {
 // Product is the assembled gateway.
 type Product struct {
 	cfg   Config
-	store contract.Store
+	store store.Store
 	bus   *pubsub.Client
 	sub   *subscription.Subscriber
 	out   *httpout.Destination
@@ -65,7 +65,7 @@ type Product struct {
 func New(ctx context.Context, cfg Config, stored func(total int64)) (*Product, error) {
 	p := &Product{cfg: cfg}
 	var err error
-	if p.store, err = openStore(ctx, contract.Config{URL: cfg.Store, Owner: "bench", Logger: cfg.Log}); err != nil {
+	if p.store, err = store.Open(ctx, store.Config{URL: cfg.Store, Owner: "bench", Logger: cfg.Log}); err != nil {
 		return nil, err
 	}
 	way, err := route.New(route.Config{Name: RouteName, Topics: []string{backlog.Topic}, OrderBy: cfg.OrderBy})
