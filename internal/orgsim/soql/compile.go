@@ -22,7 +22,7 @@ type compiler struct {
 
 // Compile resolves a parsed statement against the catalog. A refusal is an [*Error].
 func Compile(q *Query, catalog *schema.Catalog, opts Options) (plan *Plan, err error) {
-	c := &compiler{catalog: catalog, opts: opts, all: opts.All || q.AllRows, query: q, plan: &Plan{Query: q}}
+	c := &compiler{catalog: catalog, opts: opts, all: opts.All || q.AllRows, query: q, plan: &Plan{Query: q, RowID: -1}}
 	defer caught(&err)
 	c.compile()
 	c.checkSize()

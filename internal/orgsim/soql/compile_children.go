@@ -25,7 +25,7 @@ func (c *compiler) selectChildren(s *scope, sub *ChildQuery) {
 			"relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe "+
 			"call for the appropriate names.", q.From)
 	}
-	inner := &compiler{catalog: c.catalog, opts: c.opts, all: c.all, query: q, depth: c.depth + 1, plan: &Plan{Query: q}}
+	inner := &compiler{catalog: c.catalog, opts: c.opts, all: c.all, query: q, depth: c.depth + 1, plan: &Plan{Query: q, RowID: -1}}
 	inner.compileIn(&scope{
 		c: inner, object: child.Object, alias: q.Alias, parentKey: child.Field.Name,
 		base: &source{object: child.Object, name: inner.nextAlias()},

@@ -20,6 +20,9 @@ func (c *compiler) countColumn() {
 // carries its Id, asked for or not, since its url needs it.
 func (c *compiler) recordColumns(s *scope) {
 	c.plan.Root = c.node(s.base)
+	if c.opts.RowID && c.depth == 0 {
+		c.plan.RowID = c.column(s.base.name+".rowid", schema.TypeInt)
+	}
 	for _, item := range c.query.Select {
 		if item.Alias != "" {
 			c.refuse(item.Value.where(), CodeMalformed, "only aggregate expressions use field aliasing")

@@ -12,6 +12,8 @@ type Options struct {
 	Now time.Time
 	// All finds deleted records too.
 	All bool
+	// RowID adds the stored row's number as a column of its own, see [Plan.RowID].
+	RowID bool
 }
 
 // Plan is a compiled statement: one SQL statement, its parameters in order, the
@@ -29,6 +31,9 @@ type Plan struct {
 	Count bool
 	// Aggregate says that records are AggregateResults: no attributes of an object.
 	Aggregate bool
+	// RowID is the column of the queried object's row number, which rises with the
+	// order of creation; -1 unless asked for or where records are no rows.
+	RowID int
 }
 
 // Node is a record in the result: the queried one, or a parent reached by a path.

@@ -1,0 +1,62 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
+)
+
+// Purge removes a live record for good, past the recycle bin, and the children
+// that go with it. Nothing is told to the listener: hard deletes make no change
+// events, and a change made earlier in the transaction is forgotten with its record.
+func (t *Tx) Purge(o *schema.Object, id salesforce.ID) error {
+	if _, err := t.table(o); err != nil {
+		return err
+	}
+	if _, err := t.live(o, id); err != nil {
+		return err
+	}
+	return t.purge(o, id)
+}
+
+func (t *Tx) purge(o *schema.Object, id salesforce.ID) error {
+	for _, child := range t.e.cfg.Catalog.ChildrenOf(o) {
+		if !child.Field.CascadeDelete {
+			continue
+		}
+		ids, err := t.childrenOfAnyState(child, id)
+		if err != nil {
+			return err
+		}
+		for _, childID := range ids {
+			if err := t.purge(child.Object, childID); err != nil {
+				return err
+			}
+		}
+	}
+	delete(t.changes, id)
+	t.order = slices.DeleteFunc(t.order, func(other salesforce.ID) bool { return other == id })
+	return t.write("DELETE FROM "+soql.Quote(o.Name)+` WHERE "Id"=?`, func(stmt *sqlite.Stmt) { stmt.BindText(1, string(id)) })
+}
+
+func (t *Tx) childrenOfAnyState(child schema.Child, parent salesforce.ID) ([]salesforce.ID, error) {
+	stmt, err := t.e.conn.Prepare(`SELECT "Id" FROM ` + soql.Quote(child.Object.Name) + " WHERE " + soql.Quote(child.Field.Name) + "=?")
+	if err != nil {
+		return nil, fmt.Errorf("find children: %w", err)
+	}
+	stmt.BindText(1, string(parent))
+	var ids []salesforce.ID
+	for {
+		more, err := stmt.Step()
+		if err != nil || !more {
+			return ids, errors.Join(err, stmt.Reset())
+		}
+		ids = append(ids, salesforce.ID(stmt.ColumnText(0)))
+	}
+}
