@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
 
@@ -105,4 +108,16 @@ func InMemory(ctx context.Context, s contract.Store) (n int, err error) {
 		}
 	})
 	return n, err
+}
+
+// Setting returns a pragma of the writing connection.
+func Setting(ctx context.Context, s contract.Store, name string) (value string, err error) {
+	err = s.(*Store).write(ctx, "read setting", func(*task) func(*txn) error {
+		return func(tx *txn) error {
+			return sqlitex.ExecuteTransient(tx.w.conn, "PRAGMA "+name, &sqlitex.ExecOptions{
+				ResultFunc: func(s *sqlite.Stmt) error { value = s.ColumnText(0); return nil },
+			})
+		}
+	})
+	return value, err
 }
