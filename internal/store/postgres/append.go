@@ -17,10 +17,7 @@ import (
 const appendLimit = 8 << 20
 
 // appendCall is an append on its way into a group.
-type appendCall struct {
-	subscription.Append
-	fenced bool
-}
+type appendCall struct{ subscription.Append }
 
 // Append implements [subscription.Journal].
 func (s *Store) Append(ctx context.Context, a subscription.Append) error {
@@ -31,14 +28,9 @@ func (s *Store) Append(ctx context.Context, a subscription.Append) error {
 	for i := range a.Events {
 		size += len(a.Events[i].Data)
 	}
-	// The group may outlive a caller whose ctx is done, so it has its own list;
-	// the payloads are encoded before do returns or are not used any more.
+	// The group may outlive a caller whose ctx is done.
 	a.Events = copied(a.Events)
-	c := &appendCall{Append: a}
-	if err := s.appends.do(ctx, c, size+1); err != nil {
-		return err
-	}
-	return nil
+	return s.appends.do(ctx, &appendCall{a}, size+1)
 }
 
 // copied copies what the caller may reuse after a cancelled call.

@@ -6,12 +6,9 @@ import (
 	"slices"
 )
 
-const (
-	// freeReady bounds the entries that an unordered route keeps ready.
-	freeReady = 8192
-	// freeDelayed bounds those that wait for their next attempt; the earliest stay.
-	freeDelayed = 32768
-)
+// freeReady bounds the entries that an unordered route keeps ready. Four times
+// as many are kept of those that wait for their next attempt; the earliest stay.
+const freeReady = 8192
 
 // freeLine is the line of an unordered route: by sequence, delayed ones when
 // they are due.
