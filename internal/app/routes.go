@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,6 +19,15 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+)
+
+// What a process that dies without a word leaves behind stays its own for so
+// long; only then do others on the same store go on with it. Both are renewed
+// at a third of their length, so they bound how long a process may be paused
+// before it loses its place, not how long an attempt may take.
+const (
+	claimLease = 10 * time.Second
+	topicLease = 6 * time.Second
 )
 
 // binding is a route with its settings.
@@ -141,7 +151,7 @@ func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metri
 	g.closers = append(g.closers, func() error { destination.Close(); return nil })
 	dispatcher, err := delivery.New(delivery.Config{
 		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner,
-		AttemptTimeout: s.To.Timeout,
+		AttemptTimeout: s.To.Timeout, Lease: claimLease,
 		Schedule: delivery.Schedule{
 			First: s.Retry.First, Max: s.Retry.Max, MaxAttempts: s.Retry.Attempts, MaxAge: orOff(s.Retry.MaxAge),
 		},
@@ -189,7 +199,7 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, bus *pubsub.Client,
 	if err != nil {
 		return err
 	}
-	subscriber, err := subscription.New(subscription.Config{Topic: topic, Holder: owner, Earliest: earliest}, subscription.Deps{
+	subscriber, err := subscription.New(subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}, subscription.Deps{
 		Source: source, Journal: g.store, Leases: g.store, Routes: routes,
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
