@@ -134,7 +134,7 @@ func TestAppend_HoldsOffASuccessor(t *testing.T) {
 	}
 }
 
-// TestClaim_DeepBacklog measures claims against a backlog of 200,000 events, right
+// TestClaim_DeepBacklog measures claims against a backlog of 100,000 events, right
 // after it came in, with statistics that know nothing of it.
 func TestClaim_DeepBacklog(t *testing.T) {
 	t.Parallel()
@@ -146,10 +146,10 @@ func TestClaim_DeepBacklog(t *testing.T) {
 	}
 	claimOne(t, s)
 	execute(t, db, `
-		WITH i AS (SELECT nextval('event_seq') AS seq, n FROM generate_series(1, 200000) n),
+		WITH i AS (SELECT nextval('event_seq') AS seq, n FROM generate_series(1, 100000) n),
 		e AS (INSERT INTO events SELECT seq, 1, n % 256, 1, now(), now(), false, n::text, '', '', '' FROM i),
 		p AS (INSERT INTO payloads SELECT seq, '' FROM i),
-		l AS (UPDATE ledger SET accepted = accepted + 200000 WHERE ctid = (SELECT min(ctid) FROM ledger))
+		l AS (UPDATE ledger SET accepted = accepted + 100000 WHERE ctid = (SELECT min(ctid) FROM ledger))
 		INSERT INTO queue SELECT 1, n % 256, seq, '-infinity', 0, '', 0, 0, false, now() FROM i`)
 	for _, ordered := range []bool{true, false} {
 		start := time.Now()
