@@ -134,7 +134,7 @@ func wanted(s settings, co *conduct.Conductor, c conduct.Case, p conduct.Program
 func show(r *result.Run) {
 	mark := ""
 	if !r.True {
-		mark = fmt.Sprintf("  WRONG: found %d of %d, %d again, %d bad %s", r.Found, r.Events+r.Warm, r.Extra, r.Bad, r.Note)
+		mark = fmt.Sprintf("  WRONG: found %d of %d, %d again, %d bad %s", r.Found, r.Events+r.Warm, r.Extra, r.Bad, r.Finding)
 	}
 	if r.Flagged {
 		mark += fmt.Sprintf("  flagged: others used %.2f cores", r.Others)
@@ -143,8 +143,8 @@ func show(r *result.Run) {
 	for _, p := range r.Procs {
 		procs = append(procs, fmt.Sprintf("%s %.2f cores %.1f us/ev %d MB", p.Name, p.Cores, p.PerEvent, p.Peak>>20))
 	}
-	fmt.Printf("%d  %-20s %-28s %9.0f ev/s  probe %.2f/%.2f ms  [%s]%s\n", r.Round, r.Case, r.Program, r.Rate,
-		ms(r.Probe.P50), ms(r.Probe.P99), strings.Join(procs, "; "), mark)
+	fmt.Printf("%d  %-20s %-28s %9.0f ev/s  probe %.2f/%.2f ms  [%s] %s%s\n", r.Round, r.Case, r.Program, r.Rate,
+		ms(r.Probe.P50), ms(r.Probe.P99), strings.Join(procs, "; "), r.Note, mark)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

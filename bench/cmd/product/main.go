@@ -2,7 +2,8 @@
 // store, or, with a sink, to the application.
 //
 // It says "warm" and "done" when that many events are durable. At the end of its
-// input it stops as the gateway does.
+// input it stops as the gateway does, and says how it used the store; what is in
+// the store is for another program to count.
 package main
 
 import (
@@ -43,7 +44,8 @@ func main() {
 func run(cfg product.Config, warm, events int64, stopProfile func()) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	progress := line.Progress(line.NewWriter(os.Stdout), warm, events)
+	say := line.NewWriter(os.Stdout)
+	progress := line.Progress(say, warm, events)
 	p, err := product.New(ctx, cfg, func(total int64) {
 		if !progress(total) && cfg.Sink == "" {
 			stopProfile()
@@ -58,5 +60,8 @@ func run(cfg product.Config, warm, events int64, stopProfile func()) error {
 		stopProfile()
 		cancel()
 	}()
-	return p.Run(ctx)
+	if err := p.Run(ctx); err != nil {
+		return err
+	}
+	return say.Say(line.Message{Is: line.Counted, Note: p.Notes()})
 }

@@ -69,6 +69,7 @@ func Cases(size Size) []Case {
 				{Name: "limit", Binary: "limit", Args: []string{"-mode", "deliver"}, Sink: true},
 				{Name: "product, SQLite", Binary: "product", Store: "sqlite", Sink: true, Signed: true},
 				{Name: "product, PostgreSQL", Binary: "product", Store: "postgres", Sink: true, Signed: true},
+				{Name: "product, SQLite, no order", Binary: "product", Args: []string{"-order-by", "none"}, Store: "sqlite", Sink: true, Signed: true},
 			},
 		},
 	}

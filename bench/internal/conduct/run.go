@@ -226,12 +226,14 @@ func (s *stage) count(ctx context.Context, r *result.Run) error {
 	if err != nil {
 		return err
 	}
+	r.Note = said.Note
 	if s.p.Store != "" {
 		if said, err = s.audit(ctx); err != nil {
 			return err
 		}
+		r.Finding = said.Note
 	}
-	r.Found, r.Extra, r.Bad, r.Note = said.Count, said.Extra, said.Bad, said.Note
+	r.Found, r.Extra, r.Bad = said.Count, said.Extra, said.Bad
 	if s.sink != nil {
 		came, err := s.sink.end()
 		if err != nil {

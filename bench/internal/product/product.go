@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,26 +54,28 @@ type Config struct {
 // Product is the assembled gateway.
 type Product struct {
 	cfg   Config
-	store store.Store
+	store *counted
 	bus   *pubsub.Client
 	sub   *subscription.Subscriber
 	out   *httpout.Destination
 	send  *delivery.Dispatcher
+	// inFlight samples the deliveries under way.
+	inFlight tally
 }
 
 // New opens the store and puts everything together. It calls stored with the
 // number of events that are durable, after each transaction.
 func New(ctx context.Context, cfg Config, stored func(total int64)) (*Product, error) {
-	p := &Product{cfg: cfg}
-	var err error
-	if p.store, err = store.Open(ctx, store.Config{URL: cfg.Store, Owner: "bench", Logger: cfg.Log}); err != nil {
+	opened, err := store.Open(ctx, store.Config{URL: cfg.Store, Owner: "bench", Logger: cfg.Log})
+	if err != nil {
 		return nil, err
 	}
+	p := &Product{cfg: cfg, store: &counted{Store: opened, stored: stored}}
 	way, err := route.New(route.Config{Name: RouteName, Topics: []string{backlog.Topic}, OrderBy: cfg.OrderBy})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.subscribe(way, stored); err != nil {
+	if err := p.subscribe(way); err != nil {
 		return nil, err
 	}
 	if cfg.Sink == "" {
@@ -81,7 +84,7 @@ func New(ctx context.Context, cfg Config, stored func(total int64)) (*Product, e
 	return p, p.deliver(way)
 }
 
-func (p *Product) subscribe(way *route.Route, stored func(int64)) (err error) {
+func (p *Product) subscribe(way *route.Route) (err error) {
 	cfg := pubsub.Config{Address: p.cfg.Bus, Plaintext: p.cfg.CA == ""}
 	if p.cfg.CA != "" {
 		if cfg.TLS, err = trust(p.cfg.CA); err != nil {
@@ -102,7 +105,7 @@ func (p *Product) subscribe(way *route.Route, stored func(int64)) (err error) {
 	p.sub, err = subscription.New(
 		subscription.Config{Topic: backlog.Topic, Holder: "bench", Earliest: true},
 		subscription.Deps{
-			Source: source, Journal: &countingJournal{Journal: p.store, stored: stored}, Leases: p.store,
+			Source: source, Journal: p.store, Leases: p.store,
 			Routes: []subscription.Route{way}, Log: p.cfg.Log,
 		})
 	return err
@@ -121,34 +124,45 @@ func (p *Product) deliver(way *route.Route) (err error) {
 	return err
 }
 
+// watch looks now and then how many deliveries are under way.
+func (p *Product) watch(ctx context.Context) {
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if n := p.send.Status().InFlight; n > 0 { // not before the first, nor after the last
+				p.inFlight.add(n)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Notes says how many events shared a call to the store, and how many
+// deliveries were under way at once, on average.
+func (p *Product) Notes() string {
+	text := p.store.String()
+	if p.send != nil {
+		text += fmt.Sprintf("; in flight %.0f", p.inFlight.mean())
+	}
+	return text
+}
+
 // Run works until ctx is done, stops in order and closes the store.
 func (p *Product) Run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return p.sub.Run(ctx) })
 	if p.send != nil {
 		g.Go(func() error { return p.send.Run(ctx) })
+		g.Go(func() error { p.watch(ctx); return nil })
 	}
 	err := g.Wait()
 	if p.out != nil {
 		p.out.Close()
 	}
 	return errors.Join(err, p.bus.Close(), p.store.Close())
-}
-
-// countingJournal tells how many events are durable.
-type countingJournal struct {
-	subscription.Journal
-	stored func(total int64)
-	total  int64 // appends of one subscription come one after another
-}
-
-func (j *countingJournal) Append(ctx context.Context, a subscription.Append) error {
-	if err := j.Journal.Append(ctx, a); err != nil {
-		return err
-	}
-	j.total += int64(len(a.Events))
-	j.stored(j.total)
-	return nil
 }
 
 // token is the access token of the benchmark's org; the event server takes any.

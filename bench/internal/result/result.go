@@ -42,10 +42,12 @@ type Run struct {
 	Rate   float64 `json:"rate"`
 	// Found is the ground truth, of Events and Warm together; Extra counts
 	// events seen more than once, Bad those that were not right.
-	Found int64  `json:"found"`
-	Extra int64  `json:"extra"`
-	Bad   int64  `json:"bad"`
-	Note  string `json:"note,omitempty"`
+	Found int64 `json:"found"`
+	Extra int64 `json:"extra"`
+	Bad   int64 `json:"bad"`
+	// Note is what the program says of itself, Finding what the audit found.
+	Note    string `json:"note,omitempty"`
+	Finding string `json:"finding,omitempty"`
 	// True says that the ground truth is what it must be.
 	True bool `json:"true"`
 
