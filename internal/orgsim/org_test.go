@@ -3,6 +3,8 @@ package orgsim_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -20,9 +22,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-
-	"crypto/tls"
-	"crypto/x509"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"

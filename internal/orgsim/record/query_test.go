@@ -220,8 +220,10 @@ func TestQuery_Semantics(t *testing.T) {
 		{"SELECT Name FROM Account WHERE CALENDAR_MONTH(CreatedDate) = 7", []string{"Ärger"}},
 		{"SELECT Name FROM Account WHERE DAY_IN_WEEK(CreatedDate) = 5 AND CALENDAR_QUARTER(CreatedDate) = 3", []string{"Acme"}},
 		// Children.
-		{"SELECT Name, (SELECT LastName, Account.Name FROM Contacts ORDER BY LastName DESC), (SELECT Name FROM Opportunities WHERE IsWon = true) FROM Account WHERE Name != 'ärger' ORDER BY Name",
-			[]string{"Acme|[Zorn|Acme Young|Acme]|[d2]", "beta 100%|[Adams|beta 100%]|[d3]", "Gamma_x|[]|[]", oneil + "|[]|[]"}},
+		{
+			"SELECT Name, (SELECT LastName, Account.Name FROM Contacts ORDER BY LastName DESC), (SELECT Name FROM Opportunities WHERE IsWon = true) FROM Account WHERE Name != 'ärger' ORDER BY Name",
+			[]string{"Acme|[Zorn|Acme Young|Acme]|[d2]", "beta 100%|[Adams|beta 100%]|[d3]", "Gamma_x|[]|[]", oneil + "|[]|[]"},
+		},
 		{"SELECT (SELECT LastName FROM a.Contacts ORDER BY LastName LIMIT 1) FROM Account a WHERE a.Industry IN ('Energy', 'Banking') ORDER BY a.Name LIMIT 2", []string{"[Young]", "[Adams]"}},
 		// The rest of the language.
 		{"SELECT Name, BillingAddress FROM Account WHERE BillingCity = 'bonn' FOR VIEW", []string{"Acme|{...}"}},
@@ -270,8 +272,11 @@ func TestQuery_DeletedRecords(t *testing.T) {
 		all   bool
 		want  int
 	}{
-		{live, false, 3}, {live, true, 4}, {every, false, 4},
-		{"SELECT Id FROM Contact WHERE IsDeleted = true", true, 1}, {"SELECT Id FROM Contact WHERE IsDeleted = true", false, 0},
+		{live, false, 3},
+		{live, true, 4},
+		{every, false, 4},
+		{"SELECT Id FROM Contact WHERE IsDeleted = true", true, 1},
+		{"SELECT Id FROM Contact WHERE IsDeleted = true", false, 0},
 	} {
 		result, err := o.Query(context.Background(), test.query, test.all)
 		if err != nil || result.Total != test.want {

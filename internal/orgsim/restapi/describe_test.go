@@ -24,8 +24,10 @@ func TestDescribe_Object(t *testing.T) {
 	fields := map[string]map[string]any{}
 	for _, f := range got.Fields {
 		fields[f["name"].(string)] = f
-		for _, key := range []string{"type", "soapType", "length", "nillable", "createable", "updateable", "filterable", "picklistValues", "referenceTo",
-			"relationshipName", "compoundFieldName", "externalId", "idLookup", "unique", "calculated", "defaultedOnCreate", "polymorphicForeignKey", "scale", "precision", "digits", "byteLength"} {
+		for _, key := range []string{
+			"type", "soapType", "length", "nillable", "createable", "updateable", "filterable", "picklistValues", "referenceTo",
+			"relationshipName", "compoundFieldName", "externalId", "idLookup", "unique", "calculated", "defaultedOnCreate", "polymorphicForeignKey", "scale", "precision", "digits", "byteLength",
+		} {
 			if _, ok := f[key]; !ok {
 				t.Errorf("field %v lacks %s", f["name"], key)
 			}
@@ -35,12 +37,24 @@ func TestDescribe_Object(t *testing.T) {
 		field, key string
 		want       any
 	}{
-		{"Id", "type", "id"}, {"Id", "soapType", "tns:ID"}, {"Id", "createable", false},
-		{"Name", "type", "string"}, {"Name", "nameField", true}, {"LastName", "compoundFieldName", "Name"}, {"LastName", "nillable", false},
-		{"AccountId", "type", "reference"}, {"AccountId", "relationshipName", "Account"},
-		{"MailingAddress", "type", "address"}, {"MailingCity", "compoundFieldName", "MailingAddress"}, {"MailingAddress", "filterable", false},
-		{"External_Id__c", "externalId", true}, {"External_Id__c", "idLookup", true}, {"External_Id__c", "custom", true},
-		{"Birthdate", "soapType", "xsd:date"}, {"DoNotCall", "defaultValue", false}, {"CreatedDate", "updateable", false},
+		{"Id", "type", "id"},
+		{"Id", "soapType", "tns:ID"},
+		{"Id", "createable", false},
+		{"Name", "type", "string"},
+		{"Name", "nameField", true},
+		{"LastName", "compoundFieldName", "Name"},
+		{"LastName", "nillable", false},
+		{"AccountId", "type", "reference"},
+		{"AccountId", "relationshipName", "Account"},
+		{"MailingAddress", "type", "address"},
+		{"MailingCity", "compoundFieldName", "MailingAddress"},
+		{"MailingAddress", "filterable", false},
+		{"External_Id__c", "externalId", true},
+		{"External_Id__c", "idLookup", true},
+		{"External_Id__c", "custom", true},
+		{"Birthdate", "soapType", "xsd:date"},
+		{"DoNotCall", "defaultValue", false},
+		{"CreatedDate", "updateable", false},
 	} {
 		if got := fields[test.field][test.key]; got != test.want {
 			t.Errorf("%s.%s = %v, want %v", test.field, test.key, got, test.want)
