@@ -81,6 +81,13 @@ func (a *application) distinct() int {
 	return len(a.times)
 }
 
+// first returns the first arrival; there must be one.
+func (a *application) first() arrival {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.arrivals[0]
+}
+
 // repeats is how many arrivals were of an id already seen.
 func (a *application) repeats() int {
 	a.mu.Lock()
