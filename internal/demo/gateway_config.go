@@ -12,7 +12,7 @@ const gatewayConfig = `# Written by sallyport demo. Every key is explained in do
 org:
   login_url: %s
   client_id: %s
-  client_secret: %s
+  client_secret: ${SF_CLIENT_SECRET:-%s}
   pubsub: {endpoint: "%s", plaintext: true}
 
 store: %s
@@ -26,7 +26,7 @@ routes:
     topic: /event/Order_Event__e
     order_by: Order_Number__c
     concurrency: 16
-    to: {url: "%s/orders", secrets: ["%s"]}
+    to: {url: "%s/orders", secrets: ["${WEBHOOK_SECRET:-%s}"]}
     retry: {first: 200ms, max: 2s}
     breaker: {probe_max: 1s}
 
@@ -35,7 +35,7 @@ routes:
     pattern: events
     topic: /data/AccountChangeEvent
     order_by: record
-    to: {url: "%s/accounts", secrets: ["%s"]}
+    to: {url: "%s/accounts", secrets: ["${WEBHOOK_SECRET:-%s}"]}
     retry: {first: 200ms, max: 2s}
     breaker: {probe_max: 1s}
 `
