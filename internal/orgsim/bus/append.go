@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/orgsim/avro"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 )
 
@@ -49,21 +50,64 @@ func (t *batch) add(d *Draft, topics ...string) *Event {
 // Append puts events on a topic, in order and all or none, and returns them with
 // their positions. They are on disk, if the bus has a file, and visible when it
 // returns.
+//
+// The events go to the custom channels that have selected the topic's event, too.
+// If the org's hourly allocation does not hold all of them, the error is
+// [ErrPublishLimit].
 func (b *Bus) Append(topic string, drafts ...Draft) ([]*Event, error) {
-	if _, ok := b.Topic(topic); !ok {
+	t, ok := b.Topic(topic)
+	if !ok {
 		return nil, fmt.Errorf("append to %s: %w", topic, ErrNoTopic)
 	}
 	b.appending.Lock()
 	defer b.appending.Unlock()
+	if err := b.published(len(drafts)); err != nil {
+		return nil, fmt.Errorf("append to %s: %w", topic, err)
+	}
 	batch := b.newBatch()
 	events := make([]*Event, 0, len(drafts))
 	for i := range drafts {
-		events = append(events, batch.add(&drafts[i], topic))
+		events = append(events, batch.add(&drafts[i], b.eventTopics(&t, &drafts[i])...))
 	}
 	if err := b.commit(batch); err != nil {
 		return nil, err
 	}
 	return events, nil
+}
+
+// eventTopics returns where an event goes: its own topic, and the custom channels
+// whose filter it passes. One that cannot be read passes none.
+func (b *Bus) eventTopics(t *Topic, d *Draft) []string {
+	topics := []string{t.Name}
+	if t.Object == nil {
+		return topics
+	}
+	var fields avro.Record
+	for _, r := range b.routes(t.Object) {
+		if r.filter != nil && fields == nil {
+			fields = b.decode(d)
+		}
+		if r.filter == nil || fields != nil && r.filter.Match(fields.Get) {
+			topics = append(topics, r.topic)
+		}
+	}
+	return topics
+}
+
+func (b *Bus) decode(d *Draft) avro.Record {
+	text, ok := b.Schema(d.SchemaID)
+	if !ok {
+		return nil
+	}
+	decoder, err := avro.NewDecoder(text)
+	if err != nil {
+		return nil
+	}
+	fields, err := decoder.Decode(d.Payload)
+	if err != nil {
+		return nil
+	}
+	return fields
 }
 
 func next(p Position) Position { return p + 1 + Position(rand.IntN(maxStep)) }
@@ -92,8 +136,7 @@ func (b *Bus) commit(t *batch) error {
 		b.showLocked(e, touched)
 	}
 	for log := range touched {
-		close(log.changed)
-		log.changed = make(chan struct{})
+		log.notify()
 	}
 	b.trimLocked(t.now)
 	return nil
@@ -112,15 +155,14 @@ func (b *Bus) showLocked(e entry, touched map[*topicLog]bool) {
 
 // trimLocked forgets what is older than the retention.
 func (b *Bus) trimLocked(now time.Time) {
-	cutoff := now.Add(-b.cfg.Retention)
 	for _, log := range b.topics {
-		n := 0
+		cutoff, n := log.cutoff(now, b.cfg.Retention), 0
 		for n < len(log.events) && log.events[n].At.Before(cutoff) {
 			n++
 		}
 		log.events = log.events[n:]
 	}
-	n := 0
+	cutoff, n := now.Add(-b.cfg.Retention), 0
 	for n < len(b.issued) && b.issued[n].at.Before(cutoff) {
 		n++
 	}

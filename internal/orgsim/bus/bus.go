@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 
 // defaultRetention is how long the platform keeps high-volume events.
 const defaultRetention = 72 * time.Hour
+
+// defaultOverflow is how many changes of one transaction are told one by one.
+const defaultOverflow = 100_000
 
 // Config is what a bus needs.
 type Config struct {
@@ -29,7 +34,13 @@ type Config struct {
 	Path string
 	// Retention is how long events are kept; 72 hours unless set.
 	Retention time.Duration
-	Logger    *slog.Logger
+	// OverflowAt is the number of changes in one transaction (an update counts its
+	// fields) after which entities overflow; 100,000 unless set.
+	OverflowAt int
+	// DailyDelivered and HourlyPublished are the org's event allocations; 0 means
+	// that events are counted and nothing is refused.
+	DailyDelivered, HourlyPublished int
+	Logger                          *slog.Logger
 }
 
 // WithDefaults fills in what is not set.
@@ -39,6 +50,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Retention == 0 {
 		c.Retention = defaultRetention
+	}
+	if c.OverflowAt == 0 {
+		c.OverflowAt = defaultOverflow
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -60,6 +74,11 @@ type Bus struct {
 	issued  []mark            // every position handed out inside the retention
 	tip     Position          // the last position handed out
 	managed map[salesforce.ID]*ManagedSubscription
+	objects []*schema.Object
+	usage   usage
+
+	declared declarations
+	routed   map[string][]*route // by object; worked out from the members
 }
 
 // mark is a position and when it was handed out.
@@ -73,7 +92,8 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	cfg = cfg.WithDefaults()
 	b := &Bus{
 		cfg: cfg, topics: make(map[string]*topicLog), schemas: make(map[string]string),
-		managed: make(map[salesforce.ID]*ManagedSubscription),
+		managed: make(map[salesforce.ID]*ManagedSubscription), declared: newDeclarations(),
+		usage: newUsage(cfg.Clock),
 	}
 	if err := b.open(ctx); err != nil {
 		b.Close()
@@ -131,8 +151,15 @@ func (b *Bus) SetObjects(objects []*schema.Object) error {
 	if err := b.file.saveSchemas(topics); err != nil {
 		return err
 	}
+	b.showTopics(objects, topics)
+	b.reroute()
+	return nil
+}
+
+func (b *Bus) showTopics(objects []*schema.Object, topics []Topic) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.objects = objects
 	b.order = b.order[:0]
 	for _, t := range topics {
 		b.order = append(b.order, t.Name)
@@ -145,11 +172,26 @@ func (b *Bus) SetObjects(objects []*schema.Object) error {
 		}
 		b.topics[t.Name] = newTopicLog(t)
 	}
-	return nil
+	for _, id := range slices.Sorted(maps.Keys(b.declared.channels)) {
+		b.order = append(b.order, b.declared.channels[id].Topic())
+	}
 }
 
-// Topic returns what there is to know of a topic. Names are case-sensitive.
+// Topic returns what there is to know of a topic of the event bus proper, which
+// the Pub/Sub API serves too. Names are case-sensitive.
 func (b *Bus) Topic(name string) (Topic, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	log, ok := b.topics[name]
+	if !ok || log.streaming {
+		return Topic{}, false
+	}
+	return log.Topic, true
+}
+
+// StreamingTopic is [Bus.Topic] for the Streaming API, which also serves
+// PushTopics and generic channels.
+func (b *Bus) StreamingTopic(name string) (Topic, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	log, ok := b.topics[name]

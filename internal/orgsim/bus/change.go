@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sallyport-dev/sallyport/internal/orgsim/avro"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
@@ -19,60 +18,20 @@ const commitBase = 1 << 53
 
 var _ record.Listener = (*Bus)(nil)
 
-// Committed turns a transaction into change events, one for each changed record
-// of a selected object, in the order of the changes.
+// Committed turns a transaction into change events, in the order of the changes.
+// Like changes of one object become one event with several record ids.
 func (b *Bus) Committed(tx record.Transaction) {
 	b.appending.Lock()
 	defer b.appending.Unlock()
-	batch := b.newBatch()
-	commit := commitBase + int64(batch.tip)
+	w := b.newChangeWriter(&tx)
 	for i := range tx.Changes {
-		c := &tx.Changes[i]
-		topic, ok := b.Topic(ChangeTopic(c.Object.Name))
-		if !c.Object.ChangeEvents || !ok {
-			continue // it still counts in the sequence: a hole says that something was left out
-		}
-		h := headerOf(&tx, c)
-		h.SequenceNumber, h.CommitNumber = int32(i+1), commit
-		payload := b.encodeChange(topic.Schema, h, c)
-		batch.add(&Draft{SchemaID: topic.Schema.ID, Payload: payload}, topic.Name, ChangeEvents)
+		w.add(i, &tx.Changes[i])
 	}
-	if err := b.commit(batch); err != nil {
+	w.flush()
+	b.addPushTopics(w.batch, &tx)
+	if err := b.commit(w.batch); err != nil {
 		b.cfg.Logger.Error("lose the change events of a transaction", "transaction", tx.Key, "error", err)
 	}
-}
-
-func headerOf(tx *record.Transaction, c *record.Change) *avro.Header {
-	return &avro.Header{
-		EntityName: c.Object.Name, RecordIDs: []string{string(c.ID)}, ChangeType: string(c.Type),
-		ChangeOrigin: tx.Origin, TransactionKey: tx.Key, CommitTimestamp: tx.At, CommitUser: string(tx.User),
-	}
-}
-
-// encodeChange writes a change's payload; one that cannot be written or is too
-// big becomes a gap event, which carries the header alone.
-func (b *Bus) encodeChange(s *avro.Schema, h *avro.Header, c *record.Change) []byte {
-	row, carried := c.After, map[string]bool(nil)
-	switch c.Type {
-	case record.Update:
-		carried = setOf(c.Changed)
-		h.ChangedFields = s.Bitmap(c.Changed)
-		h.NulledFields = s.Bitmap(nulled(c))
-	case record.Delete:
-		row, carried = nil, map[string]bool{}
-	}
-	payload, err := s.AppendChange(nil, h, row, carried)
-	if err == nil && len(payload) <= MaxEvent {
-		return payload
-	}
-	b.cfg.Logger.Warn("send a gap event", "object", c.Object.Name, "record", c.ID, "size", len(payload), "error", err)
-	h.ChangeType = "GAP_" + h.ChangeType
-	h.ChangedFields, h.NulledFields = nil, nil
-	payload, err = s.AppendChange(nil, h, nil, map[string]bool{})
-	if err != nil {
-		panic(fmt.Sprintf("encode gap event: %v", err)) // a header of plain strings and a known type
-	}
-	return payload
 }
 
 // nulled returns the fields that an update emptied.

@@ -28,6 +28,11 @@ func (b *Bus) load() error {
 			return fmt.Errorf("load event file: %w", err)
 		}
 	}
+	// Channels come before their members, as their kinds sort.
+	declared := "SELECT kind, json FROM declared ORDER BY kind, id"
+	if err := sqlitex.Execute(b.file.conn, declared, &sqlitex.ExecOptions{ResultFunc: b.loadDeclared}); err != nil {
+		return fmt.Errorf("load event file: %w", err)
+	}
 	slices.SortFunc(b.issued, func(x, y mark) int {
 		if x.position < y.position {
 			return -1

@@ -43,7 +43,11 @@ func (b *Bus) Resolve(topic string, p Position) error {
 	if i == len(b.issued) || b.issued[i].position != p {
 		return ErrPositionGone
 	}
-	if b.issued[i].at.Before(b.cfg.Clock.Now().Add(-b.cfg.Retention)) {
+	cutoff := b.cfg.Clock.Now().Add(-b.cfg.Retention)
+	if log, ok := b.topics[topic]; ok {
+		cutoff = log.cutoff(b.cfg.Clock.Now(), b.cfg.Retention)
+	}
+	if b.issued[i].at.Before(cutoff) {
 		return ErrPositionGone
 	}
 	return nil
@@ -77,7 +81,7 @@ func (b *Bus) Read(dst []*Event, topic string, p Position, limit, size int) ([]*
 	if !ok {
 		return dst, nil, fmt.Errorf("read %s: %w", topic, ErrNoTopic)
 	}
-	cutoff := b.cfg.Clock.Now().Add(-b.cfg.Retention)
+	cutoff := log.cutoff(b.cfg.Clock.Now(), b.cfg.Retention)
 	for _, e := range log.events[log.after(p):] {
 		if e.At.Before(cutoff) {
 			continue

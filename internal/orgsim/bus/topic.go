@@ -1,8 +1,10 @@
 package bus
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/avro"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
@@ -24,6 +26,8 @@ type Topic struct {
 	Schema *avro.Schema
 	// Publishable says that clients may publish: never to change event topics.
 	Publishable bool
+	// Retention is how long events are kept; 0 means the bus's own.
+	Retention time.Duration
 }
 
 // EventTopic returns the topic name of a platform event.
@@ -38,10 +42,28 @@ type topicLog struct {
 	events    []*Event // by position, the retained ones
 	published []string // ids in order, duplicates left out
 	changed   chan struct{}
+	watchers  map[*Watcher]bool
+	// streaming says that only the Streaming API has the topic: PushTopics and
+	// generic channels, whose events are JSON and have no schema.
+	streaming bool
 }
 
 func newTopicLog(t Topic) *topicLog {
-	return &topicLog{Topic: t, changed: make(chan struct{})}
+	return &topicLog{Topic: t, changed: make(chan struct{}), watchers: make(map[*Watcher]bool)}
+}
+
+// notify wakes whoever waits for events.
+func (t *topicLog) notify() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+	for w := range t.watchers {
+		w.Nudge()
+	}
+}
+
+// cutoff is the time before which the topic's events have aged out.
+func (t *topicLog) cutoff(now time.Time, usual time.Duration) time.Time {
+	return now.Add(-cmp.Or(t.Retention, usual))
 }
 
 func (t *topicLog) append(e *Event) {
