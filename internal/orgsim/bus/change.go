@@ -54,6 +54,12 @@ var _ record.Publisher = (*Bus)(nil)
 // Publish encodes a platform event that another API was given and puts it on its
 // topic. It returns the event's UUID.
 func (b *Bus) Publish(object *schema.Object, fields record.Row, user salesforce.ID) (string, error) {
+	return b.PublishAs("", object, fields, user)
+}
+
+// PublishAs is [Bus.Publish] for whoever named the event before it could be
+// published: a UUID becomes the event's, with an empty id the bus makes one.
+func (b *Bus) PublishAs(id string, object *schema.Object, fields record.Row, user salesforce.ID) (string, error) {
 	topic, ok := b.Topic(EventTopic(object.Name))
 	if !ok {
 		return "", fmt.Errorf("publish %s: %w", object.Name, ErrNoTopic)
@@ -65,7 +71,7 @@ func (b *Bus) Publish(object *schema.Object, fields record.Row, user salesforce.
 	if len(payload) > MaxEvent {
 		return "", fmt.Errorf("publish %s: event of %d bytes is larger than %d", object.Name, len(payload), MaxEvent)
 	}
-	events, err := b.Append(topic.Name, Draft{SchemaID: topic.Schema.ID, Payload: payload})
+	events, err := b.Append(topic.Name, Draft{ID: id, SchemaID: topic.Schema.ID, Payload: payload})
 	if err != nil {
 		return "", fmt.Errorf("publish %s: %w", object.Name, err)
 	}

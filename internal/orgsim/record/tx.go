@@ -33,6 +33,8 @@ type Tx struct {
 	order   []salesforce.ID // in which records were first touched
 	silent  bool
 	done    bool
+
+	savepoints []*Savepoint // those that are valid, in order
 }
 
 // Begin opens a transaction. It blocks until the engine is free or ctx ends.
