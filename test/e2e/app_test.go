@@ -25,6 +25,8 @@ type application struct {
 	// failing makes it answer 500 without taking the event.
 	failing atomic.Bool
 	refused atomic.Int64
+	// rejecting makes it answer 422, which judges the event itself.
+	rejecting atomic.Bool
 	// release, when set, holds up every request until it is closed.
 	release atomic.Pointer[chan struct{}]
 	hanging atomic.Int64
@@ -53,6 +55,10 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 		case <-*release:
 		case <-r.Context().Done():
 		}
+		return
+	}
+	if a.rejecting.Load() {
+		w.WriteHeader(http.StatusUnprocessableEntity)
 		return
 	}
 	if a.failing.Load() {
