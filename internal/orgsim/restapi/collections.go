@@ -2,7 +2,9 @@ package restapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
@@ -14,6 +16,8 @@ import (
 const (
 	maxCollection = 200
 	maxRetrieve   = 2000
+	// maxChunks is how many runs of one type the rows may make.
+	maxChunks = 10
 )
 
 // collections serves /composite/sobjects: several records in one call and one
@@ -68,9 +72,60 @@ func (a *API) saveCollection(c *call, row rowFunc) error {
 	if err != nil {
 		return err
 	}
+	if err := checkChunks(objects); err != nil {
+		return err
+	}
+	repeated := repeatedKeys(body.Records, "Id")
 	return a.runCollection(c, body.AllOrNone, len(body.Records), func(tx *record.Tx, i int) (rowResult, func(*rowResult), error) {
+		if id, twice := repeated[i]; twice && c.method == http.MethodPatch {
+			return rowResult{}, nil, duplicateID(id)
+		}
 		return row(c, tx, objects[i], body.Records[i])
 	})
+}
+
+// checkChunks refuses a call whose rows change their type too often.
+func checkChunks(objects []*schema.Object) error {
+	chunks := 0
+	for i, o := range objects {
+		if i == 0 || o != objects[i-1] {
+			chunks++
+		}
+	}
+	if chunks > maxChunks {
+		return badRequest("LIMIT_EXCEEDED", "Cannot have more than %d chunks in a single operation. Please rearrange the data to reduce chunking.", maxChunks)
+	}
+	return nil
+}
+
+// repeatedKeys finds the rows whose key, in the named field, another row has too.
+func repeatedKeys(rows []record.Row, field string) map[int]string {
+	places := map[string][]int{}
+	for i, row := range rows {
+		for name, value := range row {
+			if !strings.EqualFold(name, field) || value == nil || value == "" {
+				continue
+			}
+			key := strings.ToLower(fmt.Sprint(value))
+			if id, err := salesforce.ParseID(fmt.Sprint(value)); err == nil {
+				key = string(id)
+			}
+			places[key] = append(places[key], i)
+		}
+	}
+	repeated := map[int]string{}
+	for key, at := range places {
+		for _, i := range at {
+			if len(at) > 1 {
+				repeated[i] = key
+			}
+		}
+	}
+	return repeated
+}
+
+func duplicateID(id string) error {
+	return &record.Error{Code: "DUPLICATE_VALUE", Message: "duplicate id in list: " + id, Fields: []string{}}
 }
 
 func readCollection(c *call) (collection, error) {
@@ -132,21 +187,37 @@ func (a *API) runCollection(c *call, allOrNone bool, n int, row func(tx *record.
 	switch {
 	case errors.Is(err, errRolledBack):
 		rollBackRows(results)
+		if p, ok := c.w.(*part); ok {
+			p.rolledBack = true
+		}
+		writeJSON(c.w, http.StatusOK, results)
+		return nil
 	case err != nil:
 		return err
-	default:
+	}
+	return c.afterCommit(func() error {
 		for i, later := range laters {
 			if later != nil {
 				later(&results[i])
 			}
 		}
+		writeJSON(c.w, http.StatusOK, results)
+		return nil
+	}, slices.ContainsFunc(laters, func(later func(*rowResult)) bool { return later != nil }))
+}
+
+// afterCommit answers now, or after the commit of the composite that the call is
+// an atomic part of, when something waits for it.
+func (c *call) afterCommit(answer func() error, waits bool) error {
+	if p, ok := c.w.(*part); ok && p.atomic && waits {
+		p.afterCommit = answer
+		return nil
 	}
-	writeJSON(c.w, http.StatusOK, results)
-	return nil
+	return answer()
 }
 
 func failedRow(err error) rowResult {
-	return rowResult{Errors: []map[string]any{asProblem(err).body("statusCode")}}
+	return rowResult{Errors: asProblem(err).bodies("statusCode")}
 }
 
 func rollBackRows(results []rowResult) {
@@ -234,7 +305,11 @@ func (a *API) upsertCollection(c *call, o *schema.Object, name string) error {
 	if err != nil {
 		return err
 	}
+	repeated := repeatedKeys(body.Records, f.Name)
 	return a.runCollection(c, body.AllOrNone, len(body.Records), func(tx *record.Tx, i int) (rowResult, func(*rowResult), error) {
+		if key, twice := repeated[i]; twice {
+			return rowResult{}, nil, &record.Error{Code: "DUPLICATE_VALUE", Message: "Duplicate external id specified: " + key, Fields: []string{f.Name}}
+		}
 		return upsertRow(tx, o, f, body.Records[i])
 	})
 }
@@ -278,7 +353,15 @@ func (a *API) deleteCollection(c *call) error {
 		return err
 	}
 	allOrNone := strings.EqualFold(params.Get("allOrNone"), "true")
+	rows := make([]record.Row, len(ids))
+	for i, id := range ids {
+		rows[i] = record.Row{"Id": strings.TrimSpace(id)}
+	}
+	repeated := repeatedKeys(rows, "Id")
 	return a.runCollection(c, allOrNone, len(ids), func(tx *record.Tx, i int) (rowResult, func(*rowResult), error) {
+		if id, twice := repeated[i]; twice {
+			return rowResult{}, nil, duplicateID(id)
+		}
 		id, err := salesforce.ParseID(strings.TrimSpace(ids[i]))
 		o, ok := a.cfg.Catalog.ByPrefix(id.KeyPrefix())
 		if err != nil || !ok {

@@ -9,6 +9,7 @@ const (
 	firstAccount  = "001Sp0000000001IAA"
 	secondAccount = "001Sp0000000002IAA"
 	missingName   = `{"success":false,"errors":[{"fields":["Name"],"message":"Required fields are missing: [Name]","statusCode":"REQUIRED_FIELD_MISSING"}]}`
+	duplicateKey  = `{"success":false,"errors":[{"fields":["External_Id__c"],"message":"Duplicate external id specified: 3","statusCode":"DUPLICATE_VALUE"}]}`
 	rolledBack    = `{"success":false,"errors":[{"fields":[],"message":"Record rolled back because not all records were valid and the request was using AllOrNone header","statusCode":"ALL_OR_NONE_OPERATION_ROLLED_BACK"}]}`
 )
 
@@ -51,9 +52,11 @@ func TestCollections_AllOrNone(t *testing.T) {
 func TestCollections_Upsert(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	body := `{"records":[{"attributes":{"type":"Account"},"External_Id__c":"1","Name":"A"},{"attributes":{"type":"Account"},"external_id__c":"2","Name":"B"},{"attributes":{"type":"Account"},"External_Id__c":"1","Name":"C"}]}`
+	body := `{"records":[{"attributes":{"type":"Account"},"External_Id__c":"1","Name":"A"},{"attributes":{"type":"Account"},"external_id__c":"2","Name":"B"},{"attributes":{"type":"Account"},"External_Id__c":"3","Name":"C"},{"attributes":{"type":"Account"},"External_Id__c":"3","Name":"D"}]}`
 	o.call("PATCH", v67+"/composite/sobjects/Account/External_Id__c", body).want(t, 200, `[{"id":"`+firstAccount+`","success":true,"errors":[],"created":true},`+
-		`{"id":"`+secondAccount+`","success":true,"errors":[],"created":true},{"id":"`+firstAccount+`","success":true,"errors":[],"created":false}]`)
+		`{"id":"`+secondAccount+`","success":true,"errors":[],"created":true},`+duplicateKey+`,`+duplicateKey+`]`)
+	o.call("PATCH", v67+"/composite/sobjects/Account/External_Id__c", `{"records":[{"attributes":{"type":"Account"},"External_Id__c":"1","Name":"C"}]}`).
+		want(t, 200, `[{"id":"`+firstAccount+`","success":true,"errors":[],"created":false}]`)
 }
 
 func TestCollections_Limits(t *testing.T) {
@@ -118,5 +121,64 @@ func TestComposite_Batch(t *testing.T) {
 		`{"statusCode":412,"result":[{"errorCode":"BATCH_PROCESSING_HALTED","message":"Batch processing was halted as per request"}]}]}`)
 	if a := o.call("POST", v67+"/composite", `{"compositeRequest":[{"method":"POST","url":"/services/data/v67.0/composite/batch","referenceId":"a","body":{}}]}`); !strings.Contains(a.body, "do not nest") {
 		t.Errorf("a nested call is answered %s", a.body)
+	}
+}
+
+func TestCollections_RepeatedIDs(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	o.create("Account", `{"Name":"A"}`)
+	o.create("Account", `{"Name":"B"}`)
+	const twice = `{"success":false,"errors":[{"fields":[],"message":"duplicate id in list: ` + firstAccount + `","statusCode":"DUPLICATE_VALUE"}]}`
+	row := func(id string) string { return `{"attributes":{"type":"Account"},"id":"` + id + `","Phone":"1"}` }
+	o.call("PATCH", v67+"/composite/sobjects", `{"records":[`+row(firstAccount)+`,`+row(secondAccount)+`,`+row(firstAccount[:15])+`]}`).
+		want(t, 200, `[`+twice+`,`+ok(secondAccount)+`,`+twice+`]`)
+	o.call("DELETE", v67+"/composite/sobjects?ids="+firstAccount+","+firstAccount, "").want(t, 200, `[`+twice+`,`+twice+`]`)
+}
+
+func TestCollections_Chunks(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	pair := `{"attributes":{"type":"Account"},"Name":"A"},{"attributes":{"type":"Contact"},"LastName":"C"}`
+	five := strings.TrimSuffix(strings.Repeat(pair+",", 5), ",")
+	if a := o.call("POST", v67+"/composite/sobjects", `{"records":[`+five+`]}`); a.status != 200 || strings.Contains(a.body, "false") {
+		t.Errorf("ten chunks: %d %s", a.status, a.body)
+	}
+	o.call("POST", v67+"/composite/sobjects", `{"records":[`+five+`,{"attributes":{"type":"Account"},"Name":"A"}]}`).want(t, 400,
+		`[{"errorCode":"LIMIT_EXCEEDED","message":"Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking."}]`)
+}
+
+// TestComposite_NestedCollection fails the whole call when an allOrNone collection
+// inside it rolls back, and leaves it alone when the collection may fail in part.
+func TestComposite_NestedCollection(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	body := func(inner string) string {
+		return `{"allOrNone":true,"compositeRequest":[
+{"method":"POST","url":"/services/data/v67.0/sobjects/Account","referenceId":"acc","body":{"Name":"A"}},
+{"method":"POST","url":"/services/data/v67.0/composite/sobjects","referenceId":"list","body":{"allOrNone":` + inner + `,"records":[
+{"attributes":{"type":"Account"},"Name":"B","ParentId":"@{acc.id}"},{"attributes":{"type":"Account"}}]}}]}`
+	}
+	o.call("POST", v67+"/composite", body("true")).want(t, 200, `{"compositeResponse":[`+
+		`{"body":[{"errorCode":"PROCESSING_HALTED","message":"The transaction was rolled back since another operation in the same transaction failed."}],"httpHeaders":{},"httpStatusCode":400,"referenceId":"acc"},`+
+		`{"body":[`+rolledBack+`,`+missingName+`],"httpHeaders":{},"httpStatusCode":200,"referenceId":"list"}]}`)
+	o.call("GET", soqlURL("SELECT COUNT() FROM Account"), "").want(t, 200, `{"totalSize":0,"done":true,"records":[]}`)
+	o.call("POST", v67+"/composite", body("false"))
+	o.call("GET", soqlURL("SELECT COUNT() FROM Account"), "").want(t, 200, `{"totalSize":2,"done":true,"records":[]}`)
+}
+
+func TestComposite_Refusals(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	sub := func(reference, url string) string {
+		return `{"method":"GET","url":"` + url + `","referenceId":"` + reference + `"}`
+	}
+	query := func(reference string) string { return sub(reference, v67+"/query?q=SELECT Id FROM Account") }
+	for _, test := range []struct{ parts, want string }{
+		{sub("a-b", v67+"/limits"), `[{"errorCode":"INVALID_INPUT","message":"Provided referenceId ('a-b') must start with a letter or a number, and it can contain only letters, numbers and underscores ('_')."}]`},
+		{sub("a", v67+"/limits") + "," + sub("a", v67+"/limits"), `[{"errorCode":"INVALID_INPUT","message":"Duplicate ReferenceId provided in the request."}]`},
+		{query("a") + "," + query("b") + "," + query("c") + "," + query("d") + "," + query("e") + "," + query("f"), `[{"errorCode":"LIMIT_EXCEEDED","message":"composite request cannot have more than 5 query or sObject collections subrequests"}]`},
+	} {
+		o.call("POST", v67+"/composite", `{"compositeRequest":[`+test.parts+`]}`).want(t, 400, test.want)
 	}
 }

@@ -1,34 +1,45 @@
 package restapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
 )
 
-// maxSubrequests is how many parts a composite or batch call may have.
-const maxSubrequests = 25
+// Limits of a composite or batch call.
+const (
+	maxSubrequests = 25
+	// maxCostly is how many of a composite's parts may be queries or collections.
+	maxCostly = 5
+)
 
-// composite serves /composite, /composite/batch and /composite/sobjects.
+// composite serves /composite and what is below it.
 func (a *API) composite(c *call, path []string) error {
 	if len(path) > 0 && strings.EqualFold(path[0], "sobjects") {
 		return a.collections(c, path[1:])
 	}
-	if len(path) > 0 && !(len(path) == 1 && strings.EqualFold(path[0], "batch")) {
+	var serve func() error
+	switch {
+	case len(path) == 0:
+		serve = func() error { return a.compositeCall(c) }
+	case len(path) == 1 && strings.EqualFold(path[0], "batch"):
+		serve = func() error { return a.batch(c) }
+	case len(path) == 1 && strings.EqualFold(path[0], "graph"):
+		serve = func() error { return a.graphs(c) }
+	case len(path) == 2 && strings.EqualFold(path[0], "tree"):
+		serve = func() error { return a.tree(c, path[1]) }
+	default:
 		return resourceMissing()
 	}
 	if err := c.allow(http.MethodPost); err != nil {
 		return err
 	}
-	if len(path) == 1 {
-		return a.batch(c)
-	}
-	return a.compositeCall(c)
+	return serve()
 }
 
 // subrequest is one part of a composite call.
@@ -59,15 +70,15 @@ func (a *API) compositeCall(c *call) error {
 	if err := c.decode(&body); err != nil {
 		return err
 	}
-	if len(body.Requests) > maxSubrequests {
-		return badRequest("EXCEEDED_ID_LIMIT", "composite request cannot have more than %d subrequests", maxSubrequests)
+	if err := checkSubrequests(body.Requests); err != nil {
+		return err
 	}
 	parts := make([]*part, len(body.Requests))
 	run := func(ctx context.Context) error {
 		known := map[string]any{}
 		for i, sub := range body.Requests {
 			parts[i] = a.runPart(ctx, c, sub, known, body.AllOrNone)
-			if body.AllOrNone && parts[i].status >= http.StatusBadRequest {
+			if body.AllOrNone && parts[i].failed() {
 				return errHalted
 			}
 		}
@@ -78,12 +89,61 @@ func (a *API) compositeCall(c *call) error {
 	} else if err != nil {
 		haltOthers(parts)
 	}
+	writeJSON(c.w, http.StatusOK, map[string]any{"compositeResponse": responsesOf(body.Requests, parts)})
+	return nil
+}
+
+func responsesOf(requests []subrequest, parts []*part) []subresponse {
 	answer := make([]subresponse, len(parts))
 	for i, p := range parts {
-		answer[i] = p.response(body.Requests[i].ReferenceID)
+		answer[i] = p.response(requests[i].ReferenceID)
 	}
-	writeJSON(c.w, http.StatusOK, map[string]any{"compositeResponse": answer})
+	return answer
+}
+
+var referenceID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_]*$`)
+
+// checkSubrequests refuses a call as a whole: too many parts, bad or repeated
+// reference ids.
+func checkSubrequests(requests []subrequest) error {
+	if len(requests) > maxSubrequests {
+		return badRequest("EXCEEDED_ID_LIMIT", "composite request cannot have more than %d subrequests", maxSubrequests)
+	}
+	costly := 0
+	for _, sub := range requests {
+		if isCostly(sub.URL) {
+			costly++
+		}
+	}
+	if costly > maxCostly {
+		return badRequest("LIMIT_EXCEEDED", "composite request cannot have more than %d query or sObject collections subrequests", maxCostly)
+	}
+	return checkReferences(requests)
+}
+
+func checkReferences(requests []subrequest) error {
+	seen := map[string]bool{}
+	for _, sub := range requests {
+		switch {
+		case !referenceID.MatchString(sub.ReferenceID):
+			return badRequest("INVALID_INPUT", "Provided referenceId ('%s') must start with a letter or a number, and it can contain only "+
+				"letters, numbers and underscores ('_').", sub.ReferenceID)
+		case seen[sub.ReferenceID]:
+			return badRequest("INVALID_INPUT", "Duplicate ReferenceId provided in the request.")
+		}
+		seen[sub.ReferenceID] = true
+	}
 	return nil
+}
+
+// isCostly says that a part is a query or a collection.
+func isCostly(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	segments := strings.Split(strings.ToLower(strings.Trim(path, "/")), "/")
+	if len(segments) < 4 {
+		return false
+	}
+	return segments[3] == "query" || segments[3] == "queryall" || slices.Equal(segments[3:min(len(segments), 5)], []string{"composite", "sobjects"})
 }
 
 // inOneGo runs fn with a transaction to lend when all parts share their fate.
@@ -99,153 +159,13 @@ func (a *API) inOneGo(c *call, atomic bool, fn func(context.Context) error) erro
 // haltOthers gives the parts that did not fail the answer of a rolled-back composite.
 func haltOthers(parts []*part) {
 	for i, p := range parts {
-		if p != nil && p.status >= http.StatusBadRequest {
-			continue
-		}
-		parts[i] = refusedPart(badRequest("PROCESSING_HALTED",
-			"The transaction was rolled back since another operation in the same transaction failed."))
-	}
-}
-
-// runPart runs one part of a composite and remembers its body for references.
-func (a *API) runPart(ctx context.Context, c *call, sub subrequest, known map[string]any, atomic bool) *part {
-	target, err := substitute(sub.URL, known)
-	if err != nil {
-		return refusedPart(badRequest("PROCESSING_HALTED", "%s", err))
-	}
-	body, err := substituteIn(sub.Body, known)
-	if err != nil {
-		return refusedPart(badRequest("PROCESSING_HALTED", "%s", err))
-	}
-	path, ok := target.(string)
-	if !ok || !strings.HasPrefix(path, "/services/data/") {
-		return refusedPart(badRequest("INVALID_INPUT", "The URL of a subrequest must begin with /services/data: %s", sub.URL))
-	}
-	p := a.subcall(ctx, c, sub.Method, path, body, sub.Headers, atomic)
-	var decoded any
-	if p.status < http.StatusBadRequest && json.Unmarshal(p.body.Bytes(), &decoded) == nil {
-		known[sub.ReferenceID] = decoded
-	}
-	return p
-}
-
-// subcall sends a part through the API as if it were a call of its own, with the
-// session and origin of the outer one. It counts as no call.
-func (a *API) subcall(ctx context.Context, outer *call, method, target string, body any, headers map[string]string, atomic bool) *part {
-	p := &part{header: http.Header{}, status: http.StatusOK, atomic: atomic}
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return refusedPart(badRequest("JSON_PARSER_ERROR", "unreadable subrequest body"))
-	}
-	if body == nil {
-		encoded = nil
-	}
-	// A client need not encode the spaces of a query here.
-	r, err := http.NewRequestWithContext(ctx, method, strings.ReplaceAll(target, " ", "%20"), bytes.NewReader(encoded))
-	if err != nil {
-		return refusedPart(badRequest("INVALID_INPUT", "malformed subrequest: %s %s", method, target))
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Sforce-Call-Options", outer.r.Header.Get("Sforce-Call-Options"))
-	for name, value := range headers {
-		r.Header.Set(name, value)
-	}
-	r.Host = outer.r.Host
-	segments, err := segmentsOf(r.URL.EscapedPath())
-	if err != nil || len(segments) == 0 {
-		return refusedPart(resourceMissing())
-	}
-	version, problem := versionOf(segments[0])
-	if problem != nil {
-		return refusedPart(problem)
-	}
-	c := &call{w: p, r: r, ctx: ctx, method: methodOf(r), version: version, path: segments[1:], session: outer.session, maxBody: outer.maxBody}
-	if len(c.path) > 0 && strings.EqualFold(c.path[0], "composite") && (len(c.path) < 2 || !strings.EqualFold(c.path[1], "sobjects")) {
-		return refusedPart(badRequest("INVALID_INPUT", "composite calls do not nest"))
-	}
-	if err := a.dispatch(c); err != nil {
-		return refusedPart(asProblem(err))
-	}
-	return p
-}
-
-// part collects the answer of one part.
-type part struct {
-	header      http.Header
-	status      int
-	body        bytes.Buffer
-	atomic      bool
-	afterCommit func() error
-}
-
-func (p *part) Header() http.Header         { return p.header }
-func (p *part) WriteHeader(status int)      { p.status = status }
-func (p *part) Write(b []byte) (int, error) { return p.body.Write(b) }
-
-func refusedPart(problem *problem) *part {
-	p := &part{header: http.Header{}}
-	writeError(p, problem)
-	return p
-}
-
-// response is the part's entry in the answer. An event that waited for the commit
-// is published now.
-func (p *part) response(reference string) subresponse {
-	if p.afterCommit != nil {
-		if err := p.afterCommit(); err != nil {
-			writeError(p, asProblem(err))
+		if p == nil || !p.failed() {
+			parts[i] = haltedPart()
 		}
 	}
-	headers := map[string]string{}
-	if location := p.header.Get("Location"); location != "" {
-		headers["Location"] = location
-	}
-	return subresponse{Body: p.json(), Headers: headers, Status: p.status, ReferenceID: reference}
 }
 
-// json is the body as it is, null when there is none.
-func (p *part) json() any {
-	if p.body.Len() == 0 {
-		return nil
-	}
-	return json.RawMessage(p.body.Bytes())
-}
-
-// batch runs independent parts, whose URLs are relative to /services/data.
-func (a *API) batch(c *call) error {
-	var body struct {
-		HaltOnError bool `json:"haltOnError"`
-		Requests    []struct {
-			Method string `json:"method"`
-			URL    string `json:"url"`
-			Input  any    `json:"richInput"`
-		} `json:"batchRequests"`
-	}
-	if err := c.decode(&body); err != nil {
-		return err
-	}
-	if len(body.Requests) > maxSubrequests {
-		return badRequest("EXCEEDED_ID_LIMIT", "batch request cannot have more than %d subrequests", maxSubrequests)
-	}
-	type result struct {
-		Status int `json:"statusCode"`
-		Result any `json:"result"`
-	}
-	results := []result{}
-	failed := false
-	for _, sub := range body.Requests {
-		var p *part
-		if failed && body.HaltOnError {
-			p = refusedPart(&problem{
-				status: http.StatusPreconditionFailed, code: "BATCH_PROCESSING_HALTED",
-				message: "Batch processing was halted as per request",
-			})
-		} else {
-			p = a.subcall(c.ctx, c, sub.Method, "/services/data/"+strings.TrimPrefix(sub.URL, "/"), sub.Input, nil, false)
-		}
-		failed = failed || p.status >= http.StatusBadRequest
-		results = append(results, result{p.status, p.json()})
-	}
-	writeJSON(c.w, http.StatusOK, map[string]any{"hasErrors": failed, "results": results})
-	return nil
+func haltedPart() *part {
+	return refusedPart(badRequest("PROCESSING_HALTED",
+		"The transaction was rolled back since another operation in the same transaction failed."))
 }

@@ -20,6 +20,12 @@ type problem struct {
 	fields []string
 	// paths is the body of a 300: the records that an external Id value matches.
 	paths []string
+	// whole replaces the array where a resource has an error body of its own.
+	whole any
+	// more are further refusals of the same record.
+	more []*problem
+	// extra is what one code adds to its error object.
+	extra map[string]any
 }
 
 func (p *problem) Error() string { return p.code + ": " + p.message }
@@ -88,7 +94,20 @@ func writeError(w http.ResponseWriter, p *problem) {
 		writeJSON(w, p.status, p.paths)
 		return
 	}
-	writeJSON(w, p.status, []any{p.body("errorCode")})
+	if p.whole != nil {
+		writeJSON(w, p.status, p.whole)
+		return
+	}
+	writeJSON(w, p.status, p.bodies("errorCode"))
+}
+
+// bodies is the array of error objects.
+func (p *problem) bodies(codeKey string) []map[string]any {
+	list := []map[string]any{p.body(codeKey)}
+	for _, m := range p.more {
+		list = append(list, m.body(codeKey))
+	}
+	return list
 }
 
 // body is the error object; the code's key differs between routing errors
@@ -101,6 +120,9 @@ func (p *problem) body(codeKey string) map[string]any {
 			fields = []string{}
 		}
 		body["fields"] = fields
+	}
+	for key, value := range p.extra {
+		body[key] = value
 	}
 	return body
 }

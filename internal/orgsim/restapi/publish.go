@@ -24,11 +24,7 @@ func (a *API) publish(c *call, o *schema.Object, in record.Row) error {
 		writeJSON(c.w, http.StatusCreated, answer)
 		return nil
 	}
-	if part, ok := c.w.(*part); ok && part.atomic && o.PublishAfterCommit {
-		part.afterCommit = enqueue
-		return nil
-	}
-	return enqueue()
+	return c.afterCommit(enqueue, o.PublishAfterCommit)
 }
 
 // enqueue puts a validated event on the bus. The answer is a success whose one

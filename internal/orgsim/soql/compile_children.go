@@ -19,7 +19,7 @@ func (c *compiler) selectChildren(s *scope, sub *ChildQuery) {
 	if len(q.GroupBy) > 0 || q.Having != nil || hasAggregate(q) {
 		c.refuse(sub.at, CodeMalformed, "aggregates are not allowed in a child subquery")
 	}
-	child, ok := childRelationship(c.catalog, s.object, s.relative(q.From))
+	child, ok := Children(c.catalog, s.object, s.relative(q.From))
 	if !ok {
 		c.refuse(q.fromAt, CodeType, "Didn't understand relationship '%s' in FROM part of query call. If you are attempting to use a custom "+
 			"relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe "+
@@ -58,7 +58,9 @@ func ChildName(f *schema.Field) string {
 	return f.ChildRelationship
 }
 
-func childRelationship(catalog *schema.Catalog, parent *schema.Object, name string) (schema.Child, bool) {
+// Children finds the reference whose reverse has the name below the parent, in any
+// case: Contacts below Account.
+func Children(catalog *schema.Catalog, parent *schema.Object, name string) (schema.Child, bool) {
 	for _, child := range catalog.ChildrenOf(parent) {
 		if have := ChildName(child.Field); have != "" && strings.EqualFold(have, name) {
 			return child, true
