@@ -2,7 +2,6 @@ package restapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -24,11 +23,6 @@ func (a *API) authenticate(c *call) *problem {
 	}
 	c.session = s
 	return nil
-}
-
-// limitInfo counts the call and states the usage.
-func (a *API) limitInfo() string {
-	return fmt.Sprintf("api-usage=%d/%d", a.used.Add(1), a.cfg.DailyRequests)
 }
 
 // actor is the user and origin of what the call changes.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
@@ -29,8 +28,9 @@ type Config struct {
 	InstanceURL func(*http.Request) string
 	// Logger hears of internal failures only; discarded unless set.
 	Logger *slog.Logger
-	// DailyRequests is the org's daily API allocation as limits and
-	// Sforce-Limit-Info state it; 100,000 unless set. Nothing is refused for it here.
+	// DailyRequests is the org's API allocation for 24 hours, as limits and
+	// Sforce-Limit-Info state it. Calls beyond it are refused. Unless set, 100,000 is
+	// stated and nothing refused.
 	DailyRequests int
 	// MaxBody bounds a request body after decompression; 50 MB unless set.
 	MaxBody int64
@@ -46,9 +46,6 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.DailyRequests == 0 {
-		c.DailyRequests = 100_000
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 50 << 20
@@ -72,9 +69,13 @@ func (c Config) Validate() error {
 // API is the handler. Safe for concurrent use.
 type API struct {
 	cfg      Config
-	used     atomic.Int64
+	usage    *usage
 	locators *locators
+	started  time.Time // to the second; what metadata was last changed at
 }
+
+// statedRequests is the allocation that is told when none is set.
+const statedRequests = 100_000
 
 // New returns the API, or what its configuration lacks.
 func New(cfg Config) (*API, error) {
@@ -82,11 +83,13 @@ func New(cfg Config) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &API{cfg: cfg, locators: newLocators(cfg.Now)}, nil
+	return &API{
+		cfg: cfg, locators: newLocators(cfg.Now), usage: &usage{now: cfg.Now}, started: cfg.Now().UTC().Truncate(time.Second),
+	}, nil
 }
 
-// RequestsUsed returns how many authenticated calls were answered.
-func (a *API) RequestsUsed() int64 { return a.used.Load() }
+// RequestsUsed returns how many authenticated calls were ever answered.
+func (a *API) RequestsUsed() int64 { return a.usage.ever() }
 
 // call is one request on its way through the API.
 type call struct {
@@ -133,7 +136,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // respond counts the call and runs it; errors become the org's answer.
 func (a *API) respond(c *call) {
-	c.w.Header().Set("Sforce-Limit-Info", a.limitInfo())
+	info, ok := a.TakeRequest()
+	c.w.Header().Set("Sforce-Limit-Info", info)
+	if !ok {
+		writeError(c.w, &problem{status: http.StatusForbidden, code: "REQUEST_LIMIT_EXCEEDED", message: "TotalRequests Limit exceeded."})
+		return
+	}
 	if err := a.dispatch(c); err != nil {
 		problem := asProblem(err)
 		if problem.status == http.StatusInternalServerError {

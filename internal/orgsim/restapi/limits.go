@@ -19,7 +19,7 @@ func (a *API) limits(c *call, path []string) error {
 	full := func(n int) limit { return limit{n, n} }
 	writeJSON(c.w, http.StatusOK, map[string]limit{
 		"ConcurrentAsyncGetReportInstances":    full(200),
-		"DailyApiRequests":                     {a.cfg.DailyRequests, max(0, a.cfg.DailyRequests-int(a.used.Load()))},
+		"DailyApiRequests":                     {a.allocation(), max(0, a.allocation()-int(a.usage.used()))},
 		"DailyAsyncApexExecutions":             full(250_000),
 		"DailyBulkApiBatches":                  full(15_000),
 		"DailyBulkV2QueryFileStorageMB":        full(976_562),

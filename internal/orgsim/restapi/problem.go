@@ -90,6 +90,10 @@ func statusOf(code string) int {
 
 // writeError answers with the problem. 300 has paths for a body, no error.
 func writeError(w http.ResponseWriter, p *problem) {
+	if p.status == http.StatusNotModified {
+		w.WriteHeader(p.status)
+		return
+	}
 	if p.paths != nil {
 		writeJSON(w, p.status, p.paths)
 		return

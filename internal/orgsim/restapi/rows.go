@@ -16,6 +16,9 @@ func (a *API) sobjects(c *call, path []string) error {
 		if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
 			return err
 		}
+		if err := a.checkMetadata(c); err != nil {
+			return err
+		}
 		return a.describeGlobal(c)
 	}
 	o, ok := a.cfg.Catalog.Object(path[0])
@@ -28,6 +31,9 @@ func (a *API) sobjects(c *call, path []string) error {
 	case 2:
 		if strings.EqualFold(path[1], "describe") {
 			if err := c.allow(http.MethodGet, http.MethodHead); err != nil {
+				return err
+			}
+			if err := a.checkMetadata(c); err != nil {
 				return err
 			}
 			return a.describe(c, o)
@@ -122,6 +128,9 @@ func (a *API) read(c *call, o *schema.Object, id salesforce.ID) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkRow(o, row); err != nil {
+		return err
+	}
 	p := &page{}
 	p.record(c.base(), o, row, fields)
 	writeBytes(c.w, http.StatusOK, p.buf)
@@ -159,7 +168,12 @@ func (a *API) update(c *call, o *schema.Object, id salesforce.ID) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	err := a.transact(c, func(tx *record.Tx) error { return tx.Update(o, id, in) })
+	err := a.transact(c, func(tx *record.Tx) error {
+		if err := c.mayUpdate(tx, o, id); err != nil {
+			return err
+		}
+		return tx.Update(o, id, in)
+	})
 	if err := missingRow(err, resourceMissing()); err != nil {
 		return err
 	}

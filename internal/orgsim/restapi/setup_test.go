@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type org struct {
 	bus     *publisher
 	url     string
 	api     *restapi.API
+	passed  atomic.Int64
 }
 
 type listener struct {
@@ -92,8 +94,16 @@ func newOrg(t *testing.T) *org {
 
 func newOrgWith(t *testing.T, catalog *schema.Catalog) *org {
 	t.Helper()
+	return newOrgFrom(t, catalog, func(*restapi.Config) {})
+}
+
+// pass moves the org's clock.
+func (o *org) pass(d time.Duration) { o.passed.Add(int64(d)) }
+
+func newOrgFrom(t *testing.T, catalog *schema.Catalog, change func(*restapi.Config)) *org {
+	t.Helper()
 	o := &org{t: t, catalog: catalog, heard: &listener{}, bus: &publisher{}}
-	now := func() time.Time { return startOfTest }
+	now := func() time.Time { return startOfTest.Add(time.Duration(o.passed.Load())) }
 	engine, err := record.Open(record.Config{Catalog: catalog, Now: now, Listener: o.heard})
 	if err != nil {
 		t.Fatal(err)
@@ -105,9 +115,11 @@ func newOrgWith(t *testing.T, catalog *schema.Catalog) *org {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	o.api, err = restapi.New(restapi.Config{
+	cfg := restapi.Config{
 		Catalog: catalog, Engine: engine, Sessions: sessions{}, Publisher: o.bus, Now: now, OrgID: orgID, MaxBody: 100_000,
-	})
+	}
+	change(&cfg)
+	o.api, err = restapi.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

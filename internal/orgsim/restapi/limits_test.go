@@ -1,0 +1,33 @@
+package restapi_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/restapi"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
+)
+
+func TestLimits_RefusesBeyondTheDay(t *testing.T) {
+	t.Parallel()
+	o := newOrgFrom(t, schema.Default(), func(c *restapi.Config) { c.DailyRequests = 3 })
+	o.create("Account", `{"Name":"A"}`)
+	o.pass(time.Hour)
+	o.create("Account", `{"Name":"B"}`)
+	var limits map[string]struct{ Max, Remaining int }
+	a := o.call("GET", v67+"/limits", "")
+	o.decode(a, &limits)
+	if got := limits["DailyApiRequests"]; got.Max != 3 || got.Remaining != 0 || a.header.Get("Sforce-Limit-Info") != "api-usage=3/3" {
+		t.Errorf("limits = %+v, header %s", got, a.header.Get("Sforce-Limit-Info"))
+	}
+	o.call("GET", v67+"/limits", "").want(t, http.StatusForbidden, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`)
+	if _, ok := o.api.TakeRequest(); ok {
+		t.Error("another API still gets a call")
+	}
+	o.pass(23*time.Hour + time.Minute) // the first call leaves the window, the second does not
+	o.create("Account", `{"Name":"C"}`)
+	if a := o.call("GET", v67+"/limits", ""); a.status != http.StatusForbidden {
+		t.Errorf("got %d %s, want one call to be free", a.status, a.body)
+	}
+}
