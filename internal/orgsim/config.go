@@ -57,6 +57,8 @@ type Config struct {
 	Keepalive, CreditTimeout, SessionLifetime, Retention time.Duration
 	Audiences                                            []string
 	CheckPayloads                                        bool
+	// BulkTimeFactor is how long Bulk jobs take, as in bulkapi.Config.
+	BulkTimeFactor float64
 	// DailyRequests is the org's daily API allocation as /limits tells it.
 	DailyRequests int
 	Logger        *slog.Logger

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
 )
 
 const (
@@ -22,6 +24,8 @@ func (o *Org) handler() http.Handler {
 		switch path := r.URL.Path; {
 		case isTooling(path):
 			o.serveTooling(w, r)
+		case bulkapi.Serves(path):
+			o.bulk.ServeHTTP(w, r)
 		case path == dataPath, strings.HasPrefix(path, dataPath+"/"):
 			o.rest.ServeHTTP(w, r)
 		default:

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
@@ -24,6 +25,9 @@ import (
 // busFile is the event bus's file in a data directory.
 const busFile = "events.db"
 
+// jobsFolder holds the files of Bulk jobs in a data directory, while the org runs.
+const jobsFolder = "jobs"
+
 // closeGrace is how long Close waits for HTTP calls before it cancels them.
 const closeGrace = time.Second
 
@@ -37,6 +41,7 @@ type Org struct {
 	bus      *bus.Bus
 	records  *record.Engine
 	rest     *restapi.API
+	bulk     *bulkapi.API
 	pubsub   *pubsubapi.Server
 	tls      *pubsubapi.Certificate
 
@@ -129,6 +134,9 @@ func (o *Org) buildAPIs(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err = o.buildBulk(); err != nil {
+		return err
+	}
 	o.pubsub, err = pubsubapi.New(pubsubapi.Config{
 		OrgID: c.OrgID, InstanceHosts: []string{hostOf(o.url), o.listeners.http.Addr().String()}, Bus: o.bus, Sessions: o.sessions,
 		Clock: c.Clock, Faults: o.faults, Keepalive: c.Keepalive, CreditTimeout: c.CreditTimeout, CheckPayloads: c.CheckPayloads, Logger: c.Logger,
@@ -141,6 +149,20 @@ func (o *Org) buildAPIs(context.Context) error {
 		return nil
 	}
 	o.tls, err = pubsubapi.NewCertificate(c.DataDir, hostOnly(o.listeners.pubsubTLS.Addr().String()))
+	return err
+}
+
+func (o *Org) buildBulk() error {
+	c := &o.cfg
+	jobs := bulkapi.Config{
+		Engine: o.records, Sessions: o.sessions, Clock: c.Clock, Faults: o.faults, CountCall: o.rest.CountCall,
+		TimeFactor: c.BulkTimeFactor, Logger: c.Logger,
+	}
+	if c.DataDir != "" {
+		jobs.Dir = filepath.Join(c.DataDir, jobsFolder)
+	}
+	var err error
+	o.bulk, err = bulkapi.New(jobs)
 	return err
 }
 
@@ -164,6 +186,9 @@ func (o *Org) close() error {
 	}
 	problems = append(problems, o.listeners.close())
 	o.serving.Wait()
+	if o.bulk != nil {
+		problems = append(problems, o.bulk.Close())
+	}
 	if o.records != nil {
 		problems = append(problems, o.records.Close())
 	}

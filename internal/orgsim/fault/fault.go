@@ -36,15 +36,37 @@ const (
 	DuplicateDelivery Name = "duplicate-delivery"
 	// SlowBytes: an HTTP body trickles, a gRPC answer is late by Delay.
 	SlowBytes Name = "slow-bytes"
-	// SilentStream: a gRPC stream stays open and sends nothing more, not even keep-alives.
+	// SilentStream: a gRPC stream stays open and sends nothing more, not even
+	// keep-alives; a CometD connect is not answered.
 	SilentStream Name = "silent-stream"
+	// ServerTooBusy: CometD answers 503::Server is too busy.
+	ServerTooBusy Name = "server-too-busy"
+	// ServerTooBusyAs401: the same, seen from outside as a lost session; only the
+	// failure reason tells.
+	ServerTooBusyAs401 Name = "server-too-busy-as-401"
+	// UnknownClient: CometD forgets the client.
+	UnknownClient Name = "unknown-client"
+	// HandshakeDenied: CometD refuses a good token.
+	HandshakeDenied Name = "handshake-denied"
+	// BulkJobStuck: a Bulk job stays InProgress for Delay (two hours unless set) and
+	// then fails, an ingest job after After rows, rounded up to whole transactions.
+	BulkJobStuck Name = "bulk-job-stuck"
+	// BulkBatchFails: an ingest job fails after After rows; those stay saved and the
+	// rest is unprocessed. A query job fails at once.
+	BulkBatchFails Name = "bulk-batch-fails"
+	// BulkRowLocked: a row of an ingest job is refused because another has its lock.
+	// The point's method is "ROW", that of the two above "JOB".
+	BulkRowLocked Name = "bulk-row-locked"
+	// BulkResultsGone: the results of a Bulk job are not found.
+	BulkResultsGone Name = "bulk-results-gone"
 )
 
 // Names returns every fault that can be switched on.
 func Names() []Name {
 	return []Name{
 		Unavailable, ResetMidStream, RevokeToken, ReplayIDExpired, ReplayIDCorrupted,
-		DuplicateDelivery, SlowBytes, SilentStream,
+		DuplicateDelivery, SlowBytes, SilentStream, ServerTooBusy, ServerTooBusyAs401, UnknownClient, HandshakeDenied,
+		BulkJobStuck, BulkBatchFails, BulkRowLocked, BulkResultsGone,
 	}
 }
 
@@ -65,12 +87,13 @@ type Fault struct {
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 	// After is a number of events, for the faults that say so. A reset-mid-stream or
-	// revoke-token with it strikes only gRPC subscriptions.
+	// revoke-token with it strikes only subscriptions.
 	After int `json:"after,omitempty"`
 	// Status makes reset-mid-stream on gRPC end the one stream with UNAVAILABLE
 	// instead of cutting the connection with every stream on it.
 	Status bool `json:"status,omitempty"`
-	// Delay is the wait of slow-bytes per chunk or answer (default 100 ms of org time).
+	// Delay is the wait of slow-bytes per chunk or answer (default 100 ms of org time),
+	// or how long a Bulk job is stuck.
 	Delay Duration `json:"delay,omitempty"`
 	// Chunk is the number of bytes that slow-bytes lets through at a time (default 16).
 	Chunk int `json:"chunk,omitempty"`

@@ -10,6 +10,7 @@ import (
 
 const (
 	defaultDelay = Duration(100 * time.Millisecond)
+	defaultStuck = Duration(2 * time.Hour)
 	defaultChunk = 16
 	// resetHead is how much of an answer's body leaves before the connection is cut.
 	resetHead = 64
@@ -18,6 +19,9 @@ const (
 func (f Fault) withDefaults() Fault {
 	if f.Delay == 0 {
 		f.Delay = defaultDelay
+		if f.Name == BulkJobStuck {
+			f.Delay = defaultStuck
+		}
 	}
 	if f.Chunk == 0 {
 		f.Chunk = defaultChunk
