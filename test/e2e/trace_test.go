@@ -78,7 +78,9 @@ func TestTrace_RunsFromPublishToDelivery(t *testing.T) {
 	}
 	g.process.stop(25 * time.Second) // exports what is left
 	eventually(t, 10*time.Second, func() bool { return len(spans.of(trace)) >= 2 },
-		func() string { return fmt.Sprintf("spans of the trace: %q, want one of intake and one of delivery", spans.of(trace)) })
+		func() string {
+			return fmt.Sprintf("spans of the trace: %q, want one of intake and one of delivery", spans.of(trace))
+		})
 }
 
 // addConfig appends a section to a gateway's configuration.

@@ -61,7 +61,8 @@ func substituteIn(v any, known map[string]any) (any, error) {
 
 // lookup walks .name and [n] steps, case-sensitively, through an earlier part's body.
 func lookup(id, path string, known map[string]any) (any, error) {
-	missing := fmt.Errorf("Invalid reference specified. No value for %s%s found in %s", id, path, id) //nolint:staticcheck // the org's wording
+	//lint:ignore ST1005 the org's wording
+	missing := fmt.Errorf("Invalid reference specified. No value for %s%s found in %s", id, path, id)
 	v, ok := known[id]
 	if !ok {
 		return nil, missing
