@@ -63,7 +63,7 @@ func (a *API) loadUpload(j *job) error {
 	if err := l.readHeader(); err != nil {
 		return err
 	}
-	if l.results, err = a.newResults(j); err != nil {
+	if l.results, err = a.newResults(j, len(l.columns)); err != nil {
 		return err
 	}
 	l.takeFaults()

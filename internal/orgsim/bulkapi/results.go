@@ -24,8 +24,8 @@ type results struct {
 	saved, refused [][]byte // rows of the running batch
 }
 
-func (a *API) newResults(j *job) (*results, error) {
-	r := &results{format: j.format, withID: j.version >= failedIDsVersion}
+func (a *API) newResults(j *job, width int) (*results, error) {
+	r := &results{format: j.format, width: width, withID: j.version >= failedIDsVersion}
 	r.random = rand.New(rand.NewPCG(a.cfg.Seed, uint64(j.number)))
 	var err error
 	if r.good, err = a.spool.create(j.id, successFile); err != nil {
@@ -60,8 +60,16 @@ func (r *results) add(row csvRow, o outcome) {
 	r.refused = append(r.refused, r.finish(line, row))
 }
 
+// finish adds the row's own cells, as many as the header has.
 func (r *results) finish(line []byte, row csvRow) []byte {
-	return appendRow(append(line, r.format.comma), r.format, row.cells)
+	for i := range r.width {
+		cell := ""
+		if i < len(row.cells) {
+			cell = row.cells[i]
+		}
+		line = appendCell(append(line, r.format.comma), cell)
+	}
+	return append(line, r.format.newline()...)
 }
 
 // flush writes the rows of a batch, shuffled.
