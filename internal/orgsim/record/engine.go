@@ -28,6 +28,10 @@ type Config struct {
 	// Listener is told of every commit; nil for none. It is called with the engine
 	// locked and must not call back into it.
 	Listener Listener
+	// Before is asked about every write of a record, with the context that the
+	// transaction was begun with; an error refuses that write only. Nil allows all.
+	// It is called with the engine locked and must not call back into it.
+	Before func(ctx context.Context, w Write) error
 }
 
 // WithDefaults fills in the clock.

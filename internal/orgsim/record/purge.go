@@ -22,6 +22,9 @@ func (t *Tx) Purge(o *schema.Object, id salesforce.ID) error {
 	if _, err := t.live(o, id); err != nil {
 		return err
 	}
+	if err := t.ask(o, Delete, id); err != nil {
+		return err
+	}
 	return t.purge(o, id)
 }
 

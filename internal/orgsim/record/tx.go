@@ -27,6 +27,7 @@ type Actor struct {
 // Not safe for concurrent use.
 type Tx struct {
 	e       *Engine
+	before  func(Write) error // nil allows all
 	actor   Actor
 	at      time.Time
 	changes map[salesforce.ID]*Change
@@ -46,7 +47,11 @@ func (e *Engine) Begin(ctx context.Context, actor Actor) (*Tx, error) {
 		e.unlock()
 		return nil, err
 	}
-	return &Tx{e: e, actor: actor, at: e.cfg.Now().UTC(), changes: map[salesforce.ID]*Change{}}, nil
+	tx := &Tx{e: e, actor: actor, at: e.cfg.Now().UTC(), changes: map[salesforce.ID]*Change{}}
+	if e.cfg.Before != nil {
+		tx.before = func(w Write) error { return e.cfg.Before(ctx, w) }
+	}
+	return tx, nil
 }
 
 // Commit makes the writes last, tells the listener, and releases the engine. A

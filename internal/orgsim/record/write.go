@@ -34,6 +34,9 @@ func (t *Tx) Create(o *schema.Object, in Row) (salesforce.ID, error) {
 	if err := t.checkValues(o, "", row, row); err != nil {
 		return "", err
 	}
+	if err := t.ask(o, Create, ""); err != nil {
+		return "", err
+	}
 	id := tab.nextID()
 	t.stampNew(tab, id, row)
 	derive(o, row)
@@ -71,6 +74,9 @@ func (t *Tx) Update(o *schema.Object, id salesforce.ID, in Row) error {
 		return requiredMissing(missing)
 	}
 	if err := t.checkValues(o, id, set, after); err != nil {
+		return err
+	}
+	if err := t.ask(o, Update, id); err != nil {
 		return err
 	}
 	t.stampModified(after)
@@ -121,6 +127,9 @@ func (t *Tx) Delete(o *schema.Object, id salesforce.ID) error {
 	if _, ok := o.Field("IsDeleted"); !ok {
 		return refuse("INSUFFICIENT_ACCESS_OR_READONLY", []string{}, "insufficient access rights on object id")
 	}
+	if err := t.ask(o, Delete, id); err != nil {
+		return err
+	}
 	return t.setDeleted(o, id, true)
 }
 
@@ -138,6 +147,9 @@ func (t *Tx) Undelete(o *schema.Object, id salesforce.ID) error {
 		return refuse("UNDELETE_FAILED", []string{}, "Entity is not in the recycle bin")
 	}
 	if err := t.checkUnique(o, id, row); err != nil {
+		return err
+	}
+	if err := t.ask(o, Undelete, id); err != nil {
 		return err
 	}
 	return t.setDeleted(o, id, false)
