@@ -59,6 +59,9 @@ type Config struct {
 	CheckPayloads                                        bool
 	// BulkTimeFactor is how long Bulk jobs take, as in bulkapi.Config.
 	BulkTimeFactor float64
+	// StreamingClients is how many CometD clients the org serves at once. OverflowAt,
+	// DailyDelivered and HourlyPublished are as in bus.Config.
+	StreamingClients, OverflowAt, DailyDelivered, HourlyPublished int
 	// DailyRequests is the org's daily API allocation as /limits tells it.
 	DailyRequests int
 	Logger        *slog.Logger

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/pubsubapi"
 )
@@ -72,6 +73,7 @@ func (o *Org) now() string { return o.cfg.Clock.Now().UTC().Format(time.RFC3339N
 // Stats are the org's counters.
 type Stats struct {
 	PubSub       pubsubapi.Stats `json:"pubsub"`
+	CometD       cometd.Stats    `json:"cometd"`
 	RESTRequests int64           `json:"restRequests"`
 	// Published counts the events of each topic, duplicates left out.
 	Published map[string]int `json:"published"`
@@ -81,7 +83,7 @@ type Stats struct {
 // Stats returns the org's counters.
 func (o *Org) Stats() Stats {
 	s := Stats{
-		PubSub: o.pubsub.Stats(), RESTRequests: o.rest.RequestsUsed(), Published: make(map[string]int), Faults: o.faults.List(),
+		PubSub: o.pubsub.Stats(), CometD: o.cometd.Stats(), RESTRequests: o.rest.RequestsUsed(), Published: make(map[string]int), Faults: o.faults.List(),
 	}
 	for _, t := range o.bus.Topics() {
 		s.Published[t.Name] = o.bus.PublishedCount(t.Name)

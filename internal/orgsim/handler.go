@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
 )
 
 const (
@@ -24,6 +25,8 @@ func (o *Org) handler() http.Handler {
 		switch path := r.URL.Path; {
 		case isTooling(path):
 			o.serveTooling(w, r)
+		case cometd.Serves(path):
+			o.cometd.ServeHTTP(w, r)
 		case bulkapi.Serves(path):
 			o.bulk.ServeHTTP(w, r)
 		case path == dataPath, strings.HasPrefix(path, dataPath+"/"):

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/pubsubapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
@@ -43,6 +44,7 @@ type Org struct {
 	rest     *restapi.API
 	bulk     *bulkapi.API
 	pubsub   *pubsubapi.Server
+	cometd   *cometd.Server
 	tls      *pubsubapi.Certificate
 
 	listeners listeners
@@ -100,7 +102,10 @@ func (o *Org) build(ctx context.Context) error {
 
 func (o *Org) buildState(ctx context.Context) error {
 	c := &o.cfg
-	events := bus.Config{Objects: o.catalog.Objects(), Clock: c.Clock, Faults: o.faults, Retention: c.Retention, Logger: c.Logger}
+	events := bus.Config{
+		Objects: o.catalog.Objects(), Clock: c.Clock, Faults: o.faults, Retention: c.Retention, OverflowAt: c.OverflowAt,
+		DailyDelivered: c.DailyDelivered, HourlyPublished: c.HourlyPublished, Logger: c.Logger,
+	}
 	if c.DataDir != "" {
 		events.Path = filepath.Join(c.DataDir, busFile)
 	}
@@ -135,6 +140,12 @@ func (o *Org) buildAPIs(context.Context) error {
 		return err
 	}
 	if err = o.buildBulk(); err != nil {
+		return err
+	}
+	o.cometd, err = cometd.New(cometd.Config{
+		Bus: o.bus, Sessions: o.sessions, Clock: c.Clock, Faults: o.faults, MaxClients: c.StreamingClients, Logger: c.Logger,
+	})
+	if err != nil {
 		return err
 	}
 	o.pubsub, err = pubsubapi.New(pubsubapi.Config{
@@ -180,6 +191,9 @@ func (o *Org) close() error {
 	var problems []error
 	if o.pubsub != nil {
 		o.pubsub.Stop()
+	}
+	if o.cometd != nil {
+		o.cometd.Stop()
 	}
 	if o.http != nil {
 		problems = append(problems, o.stopHTTP())
@@ -251,8 +265,20 @@ func (o *Org) Catalog() *schema.Catalog { return o.catalog }
 // RevokeTokens ends every session and returns how many there were.
 func (o *Org) RevokeTokens() int { return o.sessions.RevokeAll() }
 
-// ResetStreams cuts every Pub/Sub connection and returns how many there were.
-func (o *Org) ResetStreams() int { return o.pubsub.ResetConnections() }
+// ResetStreams cuts every Pub/Sub connection, makes every CometD client unknown,
+// and returns how many there were.
+func (o *Org) ResetStreams() int { return o.pubsub.ResetConnections() + o.cometd.Forget() }
+
+// Move does what a migration to another instance does to subscribers: streams end,
+// and no replay id that was handed out is good any more. Retained events stay,
+// with new ids, unless drop is set.
+func (o *Org) Move(drop bool) error {
+	if err := o.bus.Move(drop); err != nil {
+		return err
+	}
+	o.ResetStreams()
+	return nil
+}
 
 // Published returns the ids of the topic's events in order, each once: the ground
 // truth for whoever counts what arrived.
