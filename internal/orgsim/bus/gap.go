@@ -15,9 +15,9 @@ import (
 type Gap struct {
 	Object string `json:"object"` // "Account"
 	// ChangeType is GAP_CREATE, GAP_UPDATE (unless set), GAP_DELETE, GAP_UNDELETE or GAP_OVERFLOW.
-	ChangeType string          `json:"changeType"`
-	RecordIDs  []salesforce.ID `json:"recordIds"` // none for an overflow
-	User       salesforce.ID   `json:"user"`
+	ChangeType string        `json:"changeType"`
+	RecordIDs  []string      `json:"recordIds"` // none for an overflow
+	User       salesforce.ID `json:"user"`
 }
 
 // AddGap puts a gap event on every topic that carries the object's changes.
@@ -54,7 +54,7 @@ func (b *Bus) AddGap(g Gap) error {
 	h := w.header(group, group.changes)
 	h.ChangeType, h.RecordIDs = g.ChangeType, nil
 	for _, id := range g.RecordIDs {
-		h.RecordIDs = append(h.RecordIDs, string(id))
+		h.RecordIDs = append(h.RecordIDs, id)
 	}
 	topics := source.topics
 	for _, r := range source.routes {

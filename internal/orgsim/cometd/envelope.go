@@ -119,11 +119,20 @@ func changeFields(d *avro.Decoder, fields avro.Record) (avro.Record, error) {
 // the field is told at all.
 func carriedValue(name string, v any, changed []string) (any, bool) {
 	parts, compound := v.(avro.Record)
-	if !compound {
-		prefix := name + "."
-		return v, v != nil || slices.ContainsFunc(changed, func(c string) bool { return c == name || strings.HasPrefix(c, prefix) })
-	}
 	var told avro.Record
+	if v == nil { // a compound field without a value has lost its parts, which the names still tell
+		for _, c := range changed {
+			if part, ok := strings.CutPrefix(c, name+"."); ok {
+				told = append(told, avro.Value{Name: part})
+			}
+		}
+		if told != nil {
+			return told, true
+		}
+	}
+	if !compound {
+		return v, v != nil || slices.Contains(changed, name)
+	}
 	for _, p := range parts {
 		if p.V != nil || slices.Contains(changed, name+"."+p.Name) {
 			told = append(told, p)
