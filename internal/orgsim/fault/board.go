@@ -54,6 +54,7 @@ func (b *Board) Set(f Fault) (string, error) {
 		b.next++
 		f.ID = fmt.Sprintf("%s-%d", f.Name, b.next)
 	}
+	f.fixWindow(b.clock.Now())
 	e := &entry{fault: f, random: rand.New(rand.NewPCG(f.Seed, f.Seed^0x9e3779b97f4a7c15))}
 	if i := b.indexLocked(f.ID); i >= 0 {
 		b.entries[i] = e

@@ -9,9 +9,7 @@
 package fault
 
 import (
-	"fmt"
 	"path"
-	"slices"
 	"time"
 )
 
@@ -20,8 +18,19 @@ type Name string
 
 // The faults of a simulated org.
 const (
-	// Unavailable: REST answers 503 with an HTML page, gRPC UNAVAILABLE.
+	// Unavailable: HTTP answers 503, or the HTTPStatus 420, 502 or 504, with an HTML
+	// page, gRPC UNAVAILABLE. With Committed the request takes effect first.
 	Unavailable Name = "unavailable"
+	// SlowAnswer: an HTTP request waits Delay (5 s unless set) before it is looked at.
+	SlowAnswer Name = "slow-answer"
+	// ResetAfterCommit: an HTTP request takes effect, and the connection is cut before
+	// the first byte of its answer.
+	ResetAfterCommit Name = "reset-after-commit"
+	// InstanceMoved: the old host answers 301 to Target, and logins name Target as the
+	// instance. Target is the other name of the loopback address unless set.
+	InstanceMoved Name = "instance-moved"
+	// SmallPages: a page of a query has at most Rows rows (200 unless set).
+	SmallPages Name = "small-pages"
 	// ResetMidStream: the TCP connection is cut in the middle of an HTTP answer, or
 	// after After events of a gRPC stream.
 	ResetMidStream Name = "reset-mid-stream"
@@ -48,6 +57,28 @@ const (
 	UnknownClient Name = "unknown-client"
 	// HandshakeDenied: CometD refuses a good token.
 	HandshakeDenied Name = "handshake-denied"
+	// The following are one JSON answer each; see answers.go for what they say.
+	DailyLimit         Name = "daily-limit"
+	ConcurrentLimit    Name = "concurrent-limit"
+	SessionUnusable    Name = "session-unusable"
+	ServerError        Name = "server-error"
+	ServerBusy         Name = "server-busy"
+	QueryTimeout       Name = "query-timeout"
+	LocatorExpired     Name = "locator-expired"
+	PublishUnavailable Name = "publish-unavailable"
+	// APIError: HTTPStatus, Code and Message, for every error that has no name here.
+	APIError Name = "api-error"
+	// The following refuse a login; see oauth.go.
+	RefreshDenied Name = "refresh-denied"
+	LoginLimit    Name = "login-limit"
+	LoginRetry    Name = "login-retry"
+	// ClockSkew: assertions are judged by a clock that is Delay (10 min unless set) fast.
+	ClockSkew Name = "clock-skew"
+	// The following refuse one write of one record, whatever API it came by; see rows.go.
+	RowLocked    Name = "row-locked"
+	StorageFull  Name = "storage-full"
+	ReadOnly     Name = "read-only"
+	TriggerFails Name = "trigger-fails"
 	// BulkJobStuck: a Bulk job stays InProgress for Delay (two hours unless set) and
 	// then fails, an ingest job after After rows, rounded up to whole transactions.
 	BulkJobStuck Name = "bulk-job-stuck"
@@ -66,6 +97,10 @@ func Names() []Name {
 	return []Name{
 		Unavailable, ResetMidStream, RevokeToken, ReplayIDExpired, ReplayIDCorrupted,
 		DuplicateDelivery, SlowBytes, SilentStream, ServerTooBusy, ServerTooBusyAs401, UnknownClient, HandshakeDenied,
+		SlowAnswer, ResetAfterCommit, InstanceMoved, SmallPages,
+		DailyLimit, ConcurrentLimit, SessionUnusable, ServerError, ServerBusy, QueryTimeout, LocatorExpired,
+		PublishUnavailable, APIError, RefreshDenied, LoginLimit, LoginRetry, ClockSkew,
+		RowLocked, StorageFull, ReadOnly, TriggerFails,
 		BulkJobStuck, BulkBatchFails, BulkRowLocked, BulkResultsGone,
 	}
 }
@@ -86,6 +121,10 @@ type Fault struct {
 	// From and Until are the window in the org's time; zero means open.
 	From  time.Time `json:"from,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+	// In and For say the window from the moment of [Board.Set] on, which turns them
+	// into From and Until: it begins after In and lasts For.
+	In  Duration `json:"in,omitempty"`
+	For Duration `json:"for,omitempty"`
 	// After is a number of events, for the faults that say so. A reset-mid-stream or
 	// revoke-token with it strikes only subscriptions.
 	After int `json:"after,omitempty"`
@@ -97,6 +136,17 @@ type Fault struct {
 	Delay Duration `json:"delay,omitempty"`
 	// Chunk is the number of bytes that slow-bytes lets through at a time (default 16).
 	Chunk int `json:"chunk,omitempty"`
+	// HTTPStatus, Code and Message replace what the fault's HTTP answer says, since
+	// the platform's own words differ between releases.
+	HTTPStatus int    `json:"httpStatus,omitempty"`
+	Code       string `json:"code,omitempty"`
+	Message    string `json:"message,omitempty"`
+	// Committed lets the request take effect before its error is answered.
+	Committed bool `json:"committed,omitempty"`
+	// Target is the base URL that instance-moved points to.
+	Target string `json:"target,omitempty"`
+	// Rows is the page size of small-pages.
+	Rows int `json:"rows,omitempty"`
 }
 
 // Match chooses requests by globs as of path.Match, except that "*" alone
@@ -107,13 +157,15 @@ type Match struct {
 	Endpoint string `json:"endpoint,omitempty"`
 	Method   string `json:"method,omitempty"` // HTTP method, or "RPC"
 	Topic    string `json:"topic,omitempty"`
-	Object   string `json:"object,omitempty"` // sObject name in a REST path
+	Object   string `json:"object,omitempty"` // sObject name in a REST path, or of the record
+	// Operation is CREATE, UPDATE, DELETE or UNDELETE, of faults on single records.
+	Operation string `json:"operation,omitempty"`
 }
 
 // Point is one opportunity for a fault to strike. Fields that have no meaning at
 // the point stay empty, and only an empty pattern or "*" matches them.
 type Point struct {
-	Endpoint, Method, Topic, Object string
+	Endpoint, Method, Topic, Object, Operation string
 	// Stream says that the point is on a stream of events, where After can count.
 	Stream bool
 }
@@ -123,7 +175,8 @@ func (f *Fault) covers(p Point) bool {
 		return false
 	}
 	m := &f.Match
-	return glob(m.Endpoint, p.Endpoint) && glob(m.Method, p.Method) && glob(m.Topic, p.Topic) && glob(m.Object, p.Object)
+	return glob(m.Endpoint, p.Endpoint) && glob(m.Method, p.Method) && glob(m.Topic, p.Topic) &&
+		glob(m.Object, p.Object) && glob(m.Operation, p.Operation)
 }
 
 func glob(pattern, value string) bool {
@@ -142,23 +195,4 @@ func cutSuffix(s, suffix string) (string, bool) {
 		return s, false
 	}
 	return s[:len(s)-len(suffix)], true
-}
-
-// Validate returns what is wrong with f, nil if nothing.
-func (f Fault) Validate() error {
-	if !slices.Contains(Names(), f.Name) {
-		return fmt.Errorf("unknown fault %q: want one of %v", f.Name, Names())
-	}
-	if f.Count < 0 || f.After < 0 || f.Chunk < 0 || f.Delay < 0 {
-		return fmt.Errorf("fault %q: count, after, chunk and delay cannot be negative", f.Name)
-	}
-	if f.Probability < 0 || f.Probability > 1 {
-		return fmt.Errorf("fault %q: probability %v is not between 0 and 1", f.Name, f.Probability)
-	}
-	for _, pattern := range []string{f.Match.Endpoint, f.Match.Method, f.Match.Topic, f.Match.Object} {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("fault %q: match %q: %w", f.Name, pattern, err)
-		}
-	}
-	return nil
 }

@@ -8,64 +8,99 @@ import (
 	"time"
 )
 
-const (
-	defaultDelay = Duration(100 * time.Millisecond)
-	defaultStuck = Duration(2 * time.Hour)
-	defaultChunk = 16
-	// resetHead is how much of an answer's body leaves before the connection is cut.
-	resetHead = 64
-)
+// resetHead is how much of an answer's body leaves before the connection is cut.
+const resetHead = 64
 
-func (f Fault) withDefaults() Fault {
-	if f.Delay == 0 {
-		f.Delay = defaultDelay
-		if f.Name == BulkJobStuck {
-			f.Delay = defaultStuck
-		}
-	}
-	if f.Chunk == 0 {
-		f.Chunk = defaultChunk
-	}
-	return f
+// Around is what the HTTP faults need of the org around them.
+type Around struct {
+	// Revoke is told the access token of a request that revoke-token strikes; the
+	// request then goes on and meets its own fate.
+	Revoke func(token string)
+	// DailyRequests is the allocation that daily-limit states as used up.
+	DailyRequests int
+	// InstanceURL is where the org is reached, without a trailing slash.
+	InstanceURL string
 }
 
-// unavailablePage is the kind of answer that an edge server in front of the org
-// gives: HTML, whatever the client asked for.
-const unavailablePage = `<!DOCTYPE html>
-<html><head><title>Service Not Available</title></head>
-<body><h1>We are down for maintenance.</h1><p>Sorry for the inconvenience. We'll be back shortly.</p></body></html>
-`
-
-// Middleware puts the HTTP forms of the faults in front of next. revoke is told
-// the access token of a request that revoke-token strikes; the request then goes
-// on and meets its own fate.
+// Middleware puts the HTTP forms of the faults in front of next. See [Around.Revoke]
+// for revoke.
 func (b *Board) Middleware(next http.Handler, revoke func(token string)) http.Handler {
+	return b.MiddlewareIn(Around{Revoke: revoke}, next)
+}
+
+// MiddlewareIn puts the HTTP forms of the faults in front of next. The request's
+// [Point] travels in its context, for faults that strike further in.
+func (b *Board) MiddlewareIn(around Around, next http.Handler) http.Handler {
+	h := &httpFaults{board: b, around: around, next: next}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b.count.Load() == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
 		p := Point{Endpoint: r.URL.Path, Method: r.Method, Object: objectOf(r.URL.Path)}
-		if _, ok := b.Take(Unavailable, p); ok {
-			writeUnavailable(w)
-			return
-		}
-		if token := bearer(r); token != "" {
-			if _, ok := b.Take(RevokeToken, p); ok {
-				revoke(token)
-			}
-		}
-		if f, ok := b.Take(SlowBytes, p); ok {
-			w = &slowWriter{ResponseWriter: w, ctx: r.Context(), board: b, fault: f}
-		}
-		if _, ok := b.Take(ResetMidStream, p); ok {
-			serveAndReset(w, r, next)
-			return
-		}
-		next.ServeHTTP(w, r)
+		h.serve(w, r.WithContext(withPoint(r.Context(), p)), p)
 	})
 }
 
-func writeUnavailable(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = w.Write([]byte(unavailablePage)) // the client may be gone, and that is its affair
+// httpFaults is one org's middleware.
+type httpFaults struct {
+	board  *Board
+	around Around
+	next   http.Handler
+}
+
+func (h *httpFaults) serve(w http.ResponseWriter, r *http.Request, p Point) {
+	if f, ok := h.board.Take(SlowAnswer, p); ok {
+		if h.board.clock.Sleep(r.Context(), time.Duration(f.Delay)) != nil {
+			return // the client did not wait
+		}
+	}
+	if f, ok := h.board.Take(Unavailable, p); ok {
+		h.commitFirst(f, r)
+		writeUnavailable(w, f)
+		return
+	}
+	if token := bearer(r); token != "" {
+		if _, ok := h.board.Take(RevokeToken, p); ok {
+			h.around.Revoke(token)
+		}
+	}
+	for _, refuse := range []func(http.ResponseWriter, *http.Request, Point) bool{h.moved, h.refuseLogin, h.refuseCall} {
+		if refuse(w, r, p) {
+			return
+		}
+	}
+	h.pass(w, r, p)
+}
+
+// pass lets the request through and does something to its answer.
+func (h *httpFaults) pass(w http.ResponseWriter, r *http.Request, p Point) {
+	if f, ok := h.board.Take(SlowBytes, p); ok {
+		w = &slowWriter{ResponseWriter: w, ctx: r.Context(), board: h.board, fault: f}
+	}
+	if _, ok := h.board.Take(ResetAfterCommit, p); ok {
+		h.next.ServeHTTP(newSink(), r)
+		cutConnection(w)
+		return
+	}
+	if _, ok := h.board.Take(ResetMidStream, p); ok {
+		serveAndReset(w, r, h.next)
+		return
+	}
+	if isQuery(r) {
+		if f, ok := h.board.Take(SmallPages, p); ok {
+			serveSmallPage(w, r, h.next, f.Rows)
+			return
+		}
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// commitFirst lets the request take effect unseen where the fault says so.
+func (h *httpFaults) commitFirst(f Fault, r *http.Request) {
+	if f.Committed {
+		h.next.ServeHTTP(newSink(), r)
+	}
 }
 
 // objectOf returns the sObject named in a REST path, or "".
@@ -92,6 +127,10 @@ func serveAndReset(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	cut := &cuttingWriter{ResponseWriter: w, left: resetHead}
 	next.ServeHTTP(cut, r)
 	_ = http.NewResponseController(w).Flush()
+	cutConnection(w)
+}
+
+func cutConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // HTTP/2: the server resets the stream
