@@ -44,7 +44,7 @@ func newBus(s config.Org) (*pubsub.Client, error) {
 
 func readCA(file string) (*tls.Config, error) {
 	if file == "" {
-		return nil, nil //nolint:nilnil // no file means the system's roots
+		return nil, nil // no file means the system's roots
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {

@@ -32,7 +32,7 @@ func (c *child) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the gateway's log: %w", err)
 	}
-	defer log.Close() //nolint:errcheck // the child has its own handle
+	defer log.Close() // the child has its own handle
 	cmd := exec.Command(c.binary, "run", "--config", c.config)
 	cmd.Stdout, cmd.Stderr = log, log
 	// In a group of its own, so that an interrupt at the terminal reaches the
@@ -75,7 +75,7 @@ func (c *child) ready(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close() // read only
 	var answer struct {
 		Ready bool `json:"ready"`
 	}

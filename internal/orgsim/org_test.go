@@ -55,7 +55,7 @@ func login(t *testing.T, o *orgsim.Org) *caller {
 	t.Helper()
 	c := &caller{org: o, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {orgsim.DefaultClientID}, "client_secret": {orgsim.DefaultClientSecret}}
-	response, err := c.client.PostForm(o.URL()+"/services/oauth2/token", form) //nolint:noctx // bounded by the test
+	response, err := c.client.PostForm(o.URL()+"/services/oauth2/token", form) // bounded by the test
 	if err != nil {
 		t.Fatal(err)
 	}

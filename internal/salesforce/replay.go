@@ -41,6 +41,6 @@ func (r ReplayID) CometD() (n int64, ok bool) {
 	if len(r) < 8 {
 		return 0, false
 	}
-	n = int64(binary.BigEndian.Uint64(r)) //nolint:gosec // checked below
+	n = int64(binary.BigEndian.Uint64(r)) // checked below
 	return n, n >= 0
 }

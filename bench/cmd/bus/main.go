@@ -37,7 +37,7 @@ func main() {
 	per := flag.Int("per-response", 100, "most events in one response")
 	run := flag.Uint("run", 1, "number of the run, in every event id")
 	flag.Parse()
-	if err := serve(*events, *warm, *per, uint32(*run)); err != nil { //nolint:gosec // small
+	if err := serve(*events, *warm, *per, uint32(*run)); err != nil { // small
 		log.Fatal("bus: ", err)
 	}
 }

@@ -74,7 +74,7 @@ func sit(ctx context.Context, s settings) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	if err := os.Chmod(scratch, 0o755); err != nil { //nolint:gosec // the server's user passes through
+	if err := os.Chmod(scratch, 0o755); err != nil { // the server's user passes through
 		return fmt.Errorf("open folder: %w", err)
 	}
 	co := &conduct.Conductor{Bin: s.bin, Npm: s.npm, Scratch: scratch, Profiles: s.profiles, Quiet: s.quiet}
@@ -161,7 +161,7 @@ func sitting(s settings, dir string) result.Sitting {
 }
 
 func output(name string, args ...string) string {
-	b, err := exec.Command(name, args...).Output() //nolint:gosec // constants
+	b, err := exec.Command(name, args...).Output() // constants
 	if err != nil {
 		return ""
 	}
@@ -180,7 +180,7 @@ func micros(ctx context.Context, s settings, rounds int) error {
 			return err
 		}
 		began := time.Now()
-		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "micro"), "-time", each) //nolint:gosec // ours
+		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "micro"), "-time", each) // ours
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

@@ -99,7 +99,7 @@ func count(s settings, say *line.Writer) error {
 	err := appendlog.Read(filepath.Join(s.dir, name), func(record []byte) error {
 		n, ok := backlog.NumberOf(string(record[:min(36, len(record))]))
 		switch {
-		case !ok || n < 1 || n > uint64(s.events): //nolint:gosec // positive
+		case !ok || n < 1 || n > uint64(s.events): // positive
 			m.Bad++
 		case seen[n]:
 			m.Extra++

@@ -39,7 +39,7 @@ func report(readme, file string) error {
 		fmt.Print(tables)
 		return nil
 	}
-	text, err := os.ReadFile(readme) //nolint:gosec // given by the script
+	text, err := os.ReadFile(readme) // given by the script
 	if err != nil {
 		return fmt.Errorf("read README: %w", err)
 	}
@@ -49,7 +49,7 @@ func report(readme, file string) error {
 		return fmt.Errorf("%s lacks the marks between which the tables go", readme)
 	}
 	text = []byte(head + begin + "\n\n" + tables + "\n" + end + tail)
-	if err := os.WriteFile(readme, text, 0o644); err != nil { //nolint:gosec // a README is public
+	if err := os.WriteFile(readme, text, 0o644); err != nil { // a README is public
 		return fmt.Errorf("write README: %w", err)
 	}
 	return nil

@@ -18,7 +18,7 @@ type Log struct {
 
 // Create creates the file.
 func Create(path string) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the benchmark's own path
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // the benchmark's own path
 	if err != nil {
 		return nil, fmt.Errorf("create log: %w", err)
 	}
@@ -32,7 +32,7 @@ func (l *Log) Add(write func(dst []byte) ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4)) //nolint:gosec // small
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(b)-start-4)) // small
 	l.buf = b
 	l.n++
 	return nil

@@ -62,7 +62,7 @@ func TestStream_EntriesMakeOneResponse(t *testing.T) {
 		t.Fatalf("response has %d events, want %d", len(resp.GetEvents()), count)
 	}
 	for i, e := range resp.GetEvents() {
-		want := uint64(from + i) //nolint:gosec // small
+		want := uint64(from + i) // small
 		if n, ok := backlog.NumberOf(e.GetEvent().GetId()); !ok || n != want || e.GetEvent().GetId() != s.ID(want) {
 			t.Fatalf("event %d has id %q", want, e.GetEvent().GetId())
 		}

@@ -138,7 +138,7 @@ func appendValue(b []byte, kind string, v any) []byte {
 }
 
 func appendLong(b []byte, v int64) []byte {
-	return binary.AppendUvarint(b, uint64(v)<<1^uint64(v>>63)) //nolint:gosec // zigzag
+	return binary.AppendUvarint(b, uint64(v)<<1^uint64(v>>63)) // zigzag
 }
 
 func appendString(b []byte, s string) []byte {

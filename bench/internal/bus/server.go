@@ -108,12 +108,12 @@ func (s *Server) send(stream pubsubpb.PubSub_SubscribeServer, c *credit, next ui
 	for {
 		limit, changed := s.released()
 		if next <= limit {
-			n := c.take(int(min(uint64(s.perResponse), limit-next+1))) //nolint:gosec // small
+			n := c.take(int(min(uint64(s.perResponse), limit-next+1))) // small
 			if n > 0 {
 				if err := stream.SendMsg(s.response(next, n, c.left())); err != nil {
 					return err
 				}
-				next += uint64(n) //nolint:gosec // positive
+				next += uint64(n) // positive
 				continue
 			}
 			changed = c.changed
@@ -136,10 +136,10 @@ func (s *Server) response(next uint64, n, pending int) raw {
 	pool := mem.DefaultBufferPool()
 	buf := pool.Get(n*backlog.EntrySize + 64)
 	b := (*buf)[:0]
-	for i := range uint64(n) { //nolint:gosec // positive
+	for i := range uint64(n) { // positive
 		b = s.stream.AppendEvent(b, next+i)
 	}
-	b = appendRest(b, next+uint64(n)-1, pending) //nolint:gosec // positive
+	b = appendRest(b, next+uint64(n)-1, pending) // positive
 	*buf = b
 	return raw{mem.NewBuffer(buf, pool)}
 }

@@ -81,15 +81,15 @@ func (p *Postgres) takeOwner() error {
 		return fmt.Errorf("read group id: %w", err)
 	}
 	p.owner = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return os.Chown(p.dir, int(uid), int(gid)) //nolint:gosec // 32 bits
+	return os.Chown(p.dir, int(uid), int(gid)) // 32 bits
 }
 
 func (p *Postgres) run(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // constants
+	cmd := exec.CommandContext(ctx, name, args...) // constants
 	cmd.Dir = p.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner}
 	// Not through a pipe: the server keeps its ends open.
-	out, err := os.OpenFile(filepath.Join(p.dir, "setup.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666) //nolint:gosec // both users write
+	out, err := os.OpenFile(filepath.Join(p.dir, "setup.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666) // both users write
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}

@@ -65,7 +65,7 @@ func transport(ca string) (credentials.TransportCredentials, error) {
 	if ca == "" {
 		return insecure.NewCredentials(), nil
 	}
-	text, err := os.ReadFile(ca) //nolint:gosec // given by the conductor
+	text, err := os.ReadFile(ca) // given by the conductor
 	if err != nil {
 		return nil, fmt.Errorf("read certificate: %w", err)
 	}
@@ -85,7 +85,7 @@ func read(sub pubsubpb.PubSub_SubscribeClient, out chan<- *pubsubpb.FetchRespons
 		if resp, err = sub.Recv(); err != nil {
 			break
 		}
-		err = sub.Send(&pubsubpb.FetchRequest{TopicName: backlog.Topic, NumRequested: int32(len(resp.GetEvents()))}) //nolint:gosec // at most credit
+		err = sub.Send(&pubsubpb.FetchRequest{TopicName: backlog.Topic, NumRequested: int32(len(resp.GetEvents()))}) // at most credit
 		out <- resp
 	}
 	return err

@@ -131,7 +131,7 @@ func Busy() (used, stolen time.Duration, err error) {
 		return 0, 0, fmt.Errorf("read machine: %d fields", len(f))
 	}
 	ticks := func(i int) time.Duration {
-		n, _ := strconv.ParseInt(f[i], 10, 64) //nolint:errcheck // the kernel writes numbers
+		n, _ := strconv.ParseInt(f[i], 10, 64) // the kernel writes numbers
 		return time.Duration(n) * time.Second / hz
 	}
 	return ticks(1) + ticks(2) + ticks(3) + ticks(6) + ticks(7), ticks(8), nil

@@ -107,13 +107,13 @@ func (o *op) value(dst, src []byte) ([]byte, int) {
 func long(src []byte) (int64, int) {
 	if len(src) > 0 && src[0] < 0x80 {
 		u := uint64(src[0])
-		return int64(u>>1) ^ -int64(u&1), 1 //nolint:gosec // zigzag
+		return int64(u>>1) ^ -int64(u&1), 1 // zigzag
 	}
 	u, n := binary.Uvarint(src)
 	if n <= 0 {
 		return 0, 0
 	}
-	return int64(u>>1) ^ -int64(u&1), n //nolint:gosec // zigzag
+	return int64(u>>1) ^ -int64(u&1), n // zigzag
 }
 
 func texts(dst, src []byte) ([]byte, int) {

@@ -20,7 +20,7 @@ func BenchmarkStream(b *testing.B) {
 		for {
 			r, err := stream.Recv()
 			if err != nil {
-				return nil //nolint:nilerr // the client hung up
+				return nil // the client hung up
 			}
 			for credit := int(r.GetNumRequested()); credit > 0; credit -= 100 {
 				if err := stream.Send(&pubsubpb.FetchResponse{Events: events[:min(credit, 100)]}); err != nil {

@@ -154,7 +154,7 @@ func TestOrg_EveryWayOfPublishingArrives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer publisher.Close() //nolint:errcheck // never fails
+	defer publisher.Close() // never fails
 	streamed, err := publisher.Publish(t.Context(), out[201:])
 	if err != nil {
 		t.Fatal(err)

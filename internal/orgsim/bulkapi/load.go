@@ -58,7 +58,7 @@ func (a *API) loadUpload(j *job) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() // nothing was written
 	l := &loader{a: a, job: j, reader: newCSVReader(f, j.format), failAfter: math.MaxInt, rowPoint: j.point("ROW")}
 	if err := l.readHeader(); err != nil {
 		return err

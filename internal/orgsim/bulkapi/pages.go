@@ -91,12 +91,12 @@ func (a *API) sendPage(c *call, j *job, from, until int64) error {
 	if err != nil {
 		return err
 	}
-	defer result.Close() //nolint:errcheck // nothing was written
+	defer result.Close() // nothing was written
 	index, err := a.spool.open(j.id, indexFile)
 	if err != nil {
 		return err
 	}
-	defer index.Close() //nolint:errcheck // nothing was written
+	defer index.Close() // nothing was written
 	var offsets [3]int64
 	for i, n := range []int64{0, from, until} {
 		if offsets[i], err = offsetOf(index, n); err != nil {

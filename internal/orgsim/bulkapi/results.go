@@ -164,7 +164,7 @@ func (a *API) sendRows(j *job, w io.Writer, file string, service ...string) erro
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() // nothing was written
 	if _, err = io.Copy(w, f); err != nil {
 		return fmt.Errorf("send results: %w", err)
 	}
@@ -188,7 +188,7 @@ func (a *API) copyUpload(w io.Writer, j *job, from, until int64) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() // nothing was written
 	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		return fmt.Errorf("send upload: %w", err)
 	}

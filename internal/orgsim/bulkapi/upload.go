@@ -68,7 +68,7 @@ func (a *API) store(j *job, from io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // closed with its error below
+	defer f.Close() // closed with its error below
 	most := a.cfg.Limits.UploadBytes / 4 * 3
 	n, err := io.Copy(f, io.LimitReader(from, most+1))
 	if err != nil {

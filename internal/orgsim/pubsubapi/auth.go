@@ -60,7 +60,7 @@ func (s *Server) interceptStream(server any, stream grpc.ServerStream, info *grp
 // callStream is a stream whose context knows its call.
 type callStream struct {
 	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // the interface asks for it
+	ctx context.Context // the interface asks for it
 }
 
 // Context returns the stream's context with its call.

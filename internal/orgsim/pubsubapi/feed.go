@@ -21,7 +21,7 @@ import (
 type feed struct {
 	server *Server
 	stream grpc.ServerStream
-	ctx    context.Context //nolint:containedctx // the stream's own
+	ctx    context.Context // the stream's own
 	call   *call
 
 	topic    string // empty until the first request

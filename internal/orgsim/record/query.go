@@ -100,7 +100,7 @@ func (e *Engine) prepared(plan *soql.Plan, fn func(*sqlite.Stmt) error) error {
 	if err != nil {
 		return fmt.Errorf("prepare query: %w", err)
 	}
-	defer stmt.Finalize() //nolint:errcheck // repeats the error of Step
+	defer stmt.Finalize() // repeats the error of Step
 	for i, arg := range plan.Args {
 		bindValue(stmt, i+1, arg, "")
 	}

@@ -321,7 +321,7 @@ func TestEngine_OutlivesAListenerThatPanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close() //nolint:errcheck // nothing is kept
+	defer e.Close() // nothing is kept
 	account, _ := catalog.Object("Account")
 	func() {
 		defer func() {

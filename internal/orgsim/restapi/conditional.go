@@ -136,7 +136,7 @@ func (c *call) mayUpdate(tx *record.Tx, o *schema.Object, id salesforce.ID) erro
 	}
 	row, err := tx.Get(o, id)
 	if err != nil {
-		return nil //nolint:nilerr // the update itself says what is wrong with the record
+		return nil // the update itself says what is wrong with the record
 	}
 	return c.checkRow(o, row)
 }

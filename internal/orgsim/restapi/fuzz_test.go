@@ -34,7 +34,7 @@ func FuzzServeHTTP(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer engine.Close() //nolint:errcheck // the process ends with it
+	defer engine.Close() // the process ends with it
 	api, err := restapi.New(restapi.Config{Catalog: catalog, Engine: engine, Sessions: sessions{}, Publisher: &publisher{}})
 	if err != nil {
 		f.Fatal(err)

@@ -39,9 +39,9 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 
 // The jwt package checks the signature; the claims are checked here, since its
 // own checks know only the standard's shapes.
-func (*assertionClaims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil } //nolint:nilnil // see above
-func (*assertionClaims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil } //nolint:nilnil // see above
-func (*assertionClaims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil } //nolint:nilnil // see above
+func (*assertionClaims) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil } // see above
+func (*assertionClaims) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil } // see above
+func (*assertionClaims) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil } // see above
 func (c *assertionClaims) GetIssuer() (string, error)                 { return c.Issuer, nil }
 func (c *assertionClaims) GetSubject() (string, error)                { return c.Subject, nil }
 func (c *assertionClaims) GetAudience() (jwt.ClaimStrings, error) {

@@ -40,7 +40,7 @@ func (s *Source) loginOnce(ctx context.Context) (Token, error) {
 	if err != nil {
 		return Token{}, unreachable(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close() // read only
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return Token{}, unreachable(err)

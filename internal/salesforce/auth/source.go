@@ -133,7 +133,7 @@ func (s *Source) login(ctx context.Context) (Token, error) {
 
 func (s *Source) backoff(attempt int) time.Duration {
 	wait := min(s.cfg.RetryWait<<min(attempt-1, 20), s.cfg.MaxWait)
-	return rand.N(wait) + 1 //nolint:gosec // jitter needs no secrecy
+	return rand.N(wait) + 1 // jitter needs no secrecy
 }
 
 // churnWait slows logins down when token after token dies young: the org hands

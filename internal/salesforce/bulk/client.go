@@ -67,7 +67,7 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close() // read only
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return broken(ctx, r, err)
@@ -137,7 +137,7 @@ type loginError struct{ error }
 func (e *loginError) Unwrap() error { return e.error }
 
 func (c *Client) wait(ctx context.Context, attempt int, err error) error {
-	d := rand.N(min(c.cfg.RetryWait<<min(attempt-1, 20), c.cfg.MaxWait)) + 1 //nolint:gosec // jitter needs no secrecy
+	d := rand.N(min(c.cfg.RetryWait<<min(attempt-1, 20), c.cfg.MaxWait)) + 1 // jitter needs no secrecy
 	if e, ok := errors.AsType[*event.Error](err); ok && e.After > 0 {
 		d = min(e.After, c.cfg.MaxWait)
 	}
@@ -184,7 +184,7 @@ func (c *Client) once(ctx context.Context, r request) (*http.Response, auth.Toke
 	if resp.StatusCode/100 == 2 {
 		return resp, token, nil
 	}
-	defer resp.Body.Close()                                     //nolint:errcheck // read only
+	defer resp.Body.Close()                                     // read only
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // a refusal without a readable body is one by its status
 	return nil, token, refused(r, resp, body)
 }
@@ -219,7 +219,7 @@ var errSilent = errors.New("nothing received for too long")
 // the reader is the one who is slow the dog sleeps.
 type watched struct {
 	io.ReadCloser
-	life     context.Context //nolint:containedctx // the request's own, for the cause of its end
+	life     context.Context // the request's own, for the cause of its end
 	dog      *time.Timer
 	patience time.Duration
 	end      func()

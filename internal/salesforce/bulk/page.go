@@ -22,7 +22,7 @@ type Page struct {
 	// Next is the locator of the next page; empty on the last.
 	Next string
 
-	ctx  context.Context //nolint:containedctx // the call's own, for the cause of its end
+	ctx  context.Context // the call's own, for the cause of its end
 	body io.ReadCloser
 	rows *rowReader
 	read int

@@ -102,7 +102,7 @@ func (n *node) fromJSON(v any) (any, error) {
 		return n.unionFromJSON(v)
 	case kindNull:
 		if v == nil {
-			return nil, nil //nolint:nilnil // null is a value
+			return nil, nil // null is a value
 		}
 	case kindString, kindEnum:
 		if s, ok := v.(string); ok {
@@ -120,7 +120,7 @@ func (n *node) fromJSON(v any) (any, error) {
 		}
 	case kindInt, kindLong:
 		if number, ok := v.(json.Number); ok {
-			if i, err := number.Int64(); err == nil && (n.kind == kindLong || i == int64(int32(i))) { //nolint:gosec // the range check itself
+			if i, err := number.Int64(); err == nil && (n.kind == kindLong || i == int64(int32(i))) { // the range check itself
 				return i, nil
 			}
 		}

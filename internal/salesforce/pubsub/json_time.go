@@ -49,7 +49,7 @@ func floorDay(ms int64) (days int64, rest uint32) {
 		days--
 		r += millisPerDay
 	}
-	return days, uint32(r) //nolint:gosec // below the milliseconds of a day
+	return days, uint32(r) // below the milliseconds of a day
 }
 
 // appendDate writes the day that many days after 1970-01-01 in the Gregorian
@@ -61,7 +61,7 @@ func appendDate(dst []byte, days int64) []byte {
 		daysPerEra = 146097
 	)
 	// One more era keeps January and February of the year 0 positive.
-	d := uint32(days + toEpoch + daysPerEra) //nolint:gosec // the range is checked by the callers
+	d := uint32(days + toEpoch + daysPerEra) // the range is checked by the callers
 	era, dayOfEra := d/daysPerEra, d%daysPerEra
 	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
 	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)

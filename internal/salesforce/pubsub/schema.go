@@ -114,7 +114,7 @@ func (c *schemaCache) take(id string) (*Schema, *flight) {
 	defer c.mu.Unlock()
 	if e, ok := c.entries[id]; ok {
 		c.order.MoveToFront(e)
-		return e.Value.(*Schema), nil //nolint:forcetypeassert // the list holds nothing else
+		return e.Value.(*Schema), nil // the list holds nothing else
 	}
 	if wait, ok := c.flights[id]; ok {
 		return nil, wait
@@ -138,7 +138,7 @@ func (c *schemaCache) lead(ctx context.Context, id string) (*Schema, error) {
 	}
 	c.entries[id] = c.order.PushFront(s)
 	for c.order.Len() > c.limit {
-		oldest := c.order.Remove(c.order.Back()).(*Schema) //nolint:forcetypeassert // as above
+		oldest := c.order.Remove(c.order.Back()).(*Schema) // as above
 		delete(c.entries, oldest.ID)
 	}
 	return s, nil

@@ -109,7 +109,7 @@ func (s *Subscription) open() (auth.Token, error) {
 	}
 	first := &pubsubpb.FetchRequest{
 		TopicName: s.topic, ReplayPreset: s.start.preset(), ReplayId: s.start.After,
-		NumRequested: int32(s.client.cfg.Credit), //nolint:gosec // at most MaxCredit
+		NumRequested: int32(s.client.cfg.Credit), // at most MaxCredit
 	}
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
@@ -209,7 +209,7 @@ func (s *Subscription) topUp() {
 		return
 	}
 	// An error here means that the stream is dead, which Recv reports with its cause.
-	_ = s.stream.Send(&pubsubpb.FetchRequest{TopicName: s.topic, NumRequested: int32(n)}) //nolint:gosec // at most MaxCredit
+	_ = s.stream.Send(&pubsubpb.FetchRequest{TopicName: s.topic, NumRequested: int32(n)}) // at most MaxCredit
 }
 
 func (s *Subscription) grant() int {

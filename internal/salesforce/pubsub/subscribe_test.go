@@ -136,7 +136,7 @@ func TestSubscription_StopsRequestingWhenTheConsumerIsBehind(t *testing.T) {
 		for {
 			r, err := stream.Recv()
 			if err != nil {
-				return nil //nolint:nilerr // the client hung up
+				return nil // the client hung up
 			}
 			requests <- r.GetNumRequested()
 		}

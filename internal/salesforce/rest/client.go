@@ -121,7 +121,7 @@ type loginError struct{ error }
 func (e *loginError) Unwrap() error { return e.error }
 
 func (c *Client) wait(ctx context.Context, attempt int, err error) error {
-	d := rand.N(min(c.cfg.RetryWait<<min(attempt-1, 20), c.cfg.MaxWait)) + 1 //nolint:gosec // jitter needs no secrecy
+	d := rand.N(min(c.cfg.RetryWait<<min(attempt-1, 20), c.cfg.MaxWait)) + 1 // jitter needs no secrecy
 	if e, ok := errors.AsType[*event.Error](err); ok && e.After > 0 {
 		d = min(e.After, c.cfg.MaxWait)
 	}
@@ -152,7 +152,7 @@ func (c *Client) once(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return a, c.broken(ctx, r, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close() // read only
 	c.report(resp.Header)
 	a.status, a.header = resp.StatusCode, resp.Header
 	if a.body, err = c.read(resp.Body); err != nil {
