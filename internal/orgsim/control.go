@@ -35,6 +35,7 @@ func (o *Org) controlHandler() http.Handler {
 		writeJSON(w, http.StatusOK, o.bus.ManagedSubscriptions())
 	})
 	mux.HandleFunc("POST /_sim/managed", o.serveDeclareManaged)
+	o.controlEvents(mux)
 	return mux
 }
 

@@ -23,14 +23,12 @@ func (o *Org) handler() http.Handler {
 	control := onlyLoopback(o.controlHandler())
 	faulty := o.faults.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
-		case isTooling(path):
-			o.serveTooling(w, r)
 		case cometd.Serves(path):
 			o.cometd.ServeHTTP(w, r)
 		case bulkapi.Serves(path):
 			o.bulk.ServeHTTP(w, r)
 		case path == dataPath, strings.HasPrefix(path, dataPath+"/"):
-			o.rest.ServeHTTP(w, r)
+			o.events.ServeHTTP(w, r) // and what it does not know, REST
 		default:
 			login.ServeHTTP(w, r)
 		}

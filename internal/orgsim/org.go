@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/eventapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/pubsubapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
@@ -45,6 +46,7 @@ type Org struct {
 	bulk     *bulkapi.API
 	pubsub   *pubsubapi.Server
 	cometd   *cometd.Server
+	events   *eventapi.API
 	tls      *pubsubapi.Certificate
 
 	listeners listeners
@@ -140,6 +142,10 @@ func (o *Org) buildAPIs(context.Context) error {
 		return err
 	}
 	if err = o.buildBulk(); err != nil {
+		return err
+	}
+	o.events, err = eventapi.New(eventapi.Config{Bus: o.bus, Sessions: o.sessions, CountCall: o.rest.CountCall, Next: o.rest})
+	if err != nil {
 		return err
 	}
 	o.cometd, err = cometd.New(cometd.Config{
