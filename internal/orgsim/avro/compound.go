@@ -25,9 +25,12 @@ var (
 // the fields of a row that hold them.
 func (b *builder) addCompound(f *schema.Field, parts map[string]string) {
 	name, all := "PersonName", append([]child(nil), nameParts...)
-	if f.Type == schema.TypeAddress {
+	switch f.Type {
+	case schema.TypeAddress:
 		name, all = "Address", append([]child(nil), addressParts...)
-	} else {
+	case schema.TypeLocation:
+		name, all = "Location", []child{{name: "Latitude", kind: kindDouble}, {name: "Longitude", kind: kindDouble}}
+	default:
 		for _, c := range optionalNameParts {
 			if _, on := parts[c.name]; on {
 				all = append(all, c)

@@ -89,7 +89,7 @@ func Change(object *schema.Object) (*Schema, error) {
 	b.addHeader()
 	compounds := compoundsOf(object)
 	for _, f := range object.Fields {
-		if notCarried[f.Name] {
+		if notCarried[f.Name] || f.Type == schema.TypeBase64 {
 			continue
 		}
 		if _, part := compounds[f.Compound]; part && f.Compound != f.Name {
@@ -116,7 +116,7 @@ func Change(object *schema.Object) (*Schema, error) {
 func compoundsOf(object *schema.Object) map[string]map[string]string {
 	compounds := make(map[string]map[string]string)
 	for _, f := range object.Fields {
-		if f.Type == schema.TypeAddress || f.Type == schema.TypePersonName {
+		if f.IsCompound() {
 			compounds[f.Name] = make(map[string]string)
 		}
 	}

@@ -18,6 +18,12 @@ func (t *Tx) checkValues(o *schema.Object, id salesforce.ID, set, row Row) error
 		if !given || v == nil || f.Type != schema.TypeReference {
 			continue
 		}
+		if f.Name == "RecordTypeId" {
+			if err := checkRecordType(o, f, salesforce.ID(v.(string))); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := t.checkLookup(f, salesforce.ID(v.(string))); err != nil {
 			return err
 		}

@@ -62,6 +62,8 @@ type Engine struct {
 	turn chan struct{}
 	conn *sqlite.Conn
 
+	emptied time.Time // when the recycle bin was last looked through
+
 	closed    chan struct{}
 	closeOnce sync.Once
 	closeErr  error
@@ -86,8 +88,20 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.prepare(); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	if types, ok := cfg.Catalog.Object("RecordType"); ok {
+		if _, err := e.Load(context.Background(), types, recordTypeRows(cfg.Catalog)); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
 	return e, nil
 }
+
+const (
+	// binLife is how long deleted records stay in the recycle bin.
+	binLife = 15 * 24 * time.Hour
+	// binRound is how often, in the org's time, the bin is looked through.
+	binRound = time.Hour
+)
 
 // ErrClosed is returned by everything that needs an engine that is closed.
 var ErrClosed = errors.New("record engine is closed")
@@ -111,6 +125,9 @@ func (e *Engine) prepare() error {
 	if err := soql.Register(e.conn); err != nil {
 		return err
 	}
+	if err := soql.RegisterClock(e.conn, e.cfg.Now); err != nil {
+		return err
+	}
 	// An org needs to survive its process, not a power cut: no sync per commit.
 	for _, pragma := range []string{"PRAGMA journal_mode=WAL", "PRAGMA synchronous=OFF", "PRAGMA temp_store=MEMORY"} {
 		if err := sqlitex.ExecuteTransient(e.conn, pragma, nil); err != nil {
@@ -128,14 +145,16 @@ func (e *Engine) prepare() error {
 
 func (e *Engine) createTables() error {
 	const meta = `CREATE TABLE IF NOT EXISTS "_objects" ("name" TEXT PRIMARY KEY, "prefix" TEXT NOT NULL)`
-	if err := sqlitex.ExecuteTransient(e.conn, meta, nil); err != nil {
-		return fmt.Errorf("set up org rows: %w", err)
+	for _, statement := range []string{meta, clearedTable} {
+		if err := sqlitex.ExecuteTransient(e.conn, statement, nil); err != nil {
+			return fmt.Errorf("set up org rows: %w", err)
+		}
 	}
 	for _, o := range e.cfg.Catalog.Objects() {
 		if o.Kind != schema.Record {
 			continue
 		}
-		t := newTable(o)
+		t := newTable(e.cfg.Catalog, o)
 		if err := e.checkPrefix(o); err != nil {
 			return err
 		}

@@ -14,6 +14,11 @@ type Error struct {
 	Code    string
 	Message string
 	Fields  []string
+	// More are further refusals of the same record: several validation rules may
+	// refuse it at once.
+	More []*Error
+	// Duplicates is what a duplicate rule found, nil for other codes.
+	Duplicates *Duplicates
 
 	noRecord bool
 }

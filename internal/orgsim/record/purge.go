@@ -1,7 +1,6 @@
 package record
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -22,6 +21,9 @@ func (t *Tx) Purge(o *schema.Object, id salesforce.ID) error {
 	if _, err := t.live(o, id); err != nil {
 		return err
 	}
+	if err := t.mayGo(o, id, map[salesforce.ID]bool{}); err != nil {
+		return err
+	}
 	if err := t.ask(o, Delete, id); err != nil {
 		return err
 	}
@@ -29,7 +31,11 @@ func (t *Tx) Purge(o *schema.Object, id salesforce.ID) error {
 }
 
 func (t *Tx) purge(o *schema.Object, id salesforce.ID) error {
-	for _, child := range t.e.cfg.Catalog.ChildrenOf(o) {
+	tab, err := t.table(o)
+	if err != nil {
+		return err
+	}
+	for _, child := range tab.children {
 		if !child.Field.CascadeDelete {
 			continue
 		}
@@ -43,6 +49,12 @@ func (t *Tx) purge(o *schema.Object, id salesforce.ID) error {
 			}
 		}
 	}
+	if err := t.letGo(tab, id); err != nil {
+		return err
+	}
+	if err := t.forget(id); err != nil {
+		return err
+	}
 	delete(t.changes, id)
 	t.order = slices.DeleteFunc(t.order, func(other salesforce.ID) bool { return other == id })
 	return t.write("DELETE FROM "+soql.Quote(o.Name)+` WHERE "Id"=?`, func(stmt *sqlite.Stmt) { stmt.BindText(1, string(id)) })
@@ -54,12 +66,5 @@ func (t *Tx) childrenOfAnyState(child schema.Child, parent salesforce.ID) ([]sal
 		return nil, fmt.Errorf("find children: %w", err)
 	}
 	stmt.BindText(1, string(parent))
-	var ids []salesforce.ID
-	for {
-		more, err := stmt.Step()
-		if err != nil || !more {
-			return ids, errors.Join(err, stmt.Reset())
-		}
-		ids = append(ids, salesforce.ID(stmt.ColumnText(0)))
-	}
+	return readIDs(stmt)
 }

@@ -18,18 +18,24 @@ import (
 type table struct {
 	object  *schema.Object
 	columns []*schema.Field // stored fields, compound ones left out
-	deleted int             // place of IsDeleted among the bound columns
-	insert  string
-	update  string
-	byID    string
-	last    uint64 // counter of the newest Id
-	numbers int64  // counter of auto numbers
+	// computed fields are read after the columns and never written.
+	computed []*schema.Field
+	children []schema.Child // references to the object
+	deleted  int            // place of IsDeleted among the bound columns
+	insert   string
+	update   string
+	byID     string
+	last     uint64 // counter of the newest Id
+	numbers  int64  // counter of auto numbers
 }
 
-func newTable(o *schema.Object) *table {
-	t := &table{object: o, deleted: -1}
+func newTable(catalog *schema.Catalog, o *schema.Object) *table {
+	t := &table{object: o, deleted: -1, children: catalog.ChildrenOf(o)}
 	for _, f := range o.Fields {
-		if f.IsCompound() {
+		if f.IsComputed() {
+			t.computed = append(t.computed, f)
+		}
+		if f.IsCompound() || f.IsComputed() {
 			continue
 		}
 		if f.Name == "IsDeleted" {
@@ -49,7 +55,10 @@ func newTable(o *schema.Object) *table {
 	from := soql.Quote(o.Name)
 	t.insert = "INSERT INTO " + from + " (" + strings.Join(names, ",") + ") VALUES (" + strings.Join(marks, ",") + ")"
 	t.update = "UPDATE " + from + " SET " + strings.Join(sets, ",") + ` WHERE "Id"=?`
-	t.byID = "SELECT " + strings.Join(names, ",") + " FROM " + from + ` WHERE "Id"=?`
+	for _, f := range t.computed {
+		names = append(names, catalog.ColumnSQL(o, f, "t0"))
+	}
+	t.byID = "SELECT " + strings.Join(names, ",") + " FROM " + from + ` t0 WHERE "Id"=?`
 	return t
 }
 
@@ -61,7 +70,7 @@ func (t *table) create(conn *sqlite.Conn) error {
 		return err
 	}
 	var columns, script []string
-	for _, f := range append(slices.Clone(t.columns), t.computed()...) {
+	for _, f := range append(slices.Clone(t.columns), t.names()...) {
 		column := soql.Quote(f.Name) + " " + columnType(f)
 		columns = append(columns, column)
 		if len(present) > 0 && !present[f.Name] {
@@ -74,6 +83,10 @@ func (t *table) create(conn *sqlite.Conn) error {
 	if len(present) == 0 {
 		script = append([]string{"CREATE TABLE " + name + " (" + strings.Join(columns, ",") + ")"}, script...)
 	}
+	script = append(script, "CREATE INDEX IF NOT EXISTS "+soql.Quote(t.object.Name+".bin")+" ON "+name+` ("SystemModstamp") WHERE "IsDeleted"=1`)
+	for _, rule := range t.object.Duplicates {
+		script = append(script, "CREATE INDEX IF NOT EXISTS "+soql.Quote(t.object.Name+"."+rule.Match[0].Name)+" ON "+name+" ("+soql.Quote(rule.Match[0].Name)+")")
+	}
 	for _, statement := range script {
 		if err := sqlitex.ExecuteTransient(conn, statement, nil); err != nil {
 			return fmt.Errorf("shape table %s: %w", t.object.Name, err)
@@ -82,9 +95,9 @@ func (t *table) create(conn *sqlite.Conn) error {
 	return nil
 }
 
-// computed lists the compound fields that have a column of their own: names of
+// names lists the compound fields that have a column of their own: names of
 // persons, which queries filter and sort by.
-func (t *table) computed() []*schema.Field {
+func (t *table) names() []*schema.Field {
 	var names []*schema.Field
 	for _, f := range t.object.Fields {
 		if f.Type == schema.TypePersonName {
@@ -132,7 +145,7 @@ func columnType(f *schema.Field) string {
 		return "INTEGER"
 	case schema.TypeDouble, schema.TypeCurrency, schema.TypePercent:
 		return "REAL"
-	case schema.TypeReference, schema.TypeTime:
+	case schema.TypeReference, schema.TypeTime, schema.TypeBase64:
 		return "TEXT"
 	default:
 		return "TEXT COLLATE " + soql.Collation
@@ -171,9 +184,12 @@ func bindValue(stmt *sqlite.Stmt, i int, value any, kind schema.Type) {
 
 // read returns the row the statement stands on. Null fields are present as nil.
 func (t *table) read(stmt *sqlite.Stmt) Row {
-	row := make(Row, len(t.columns))
+	row := make(Row, len(t.columns)+len(t.computed))
 	for i, f := range t.columns {
 		row[f.Name] = columnValue(stmt, i, f.Type)
+	}
+	for i, f := range t.computed {
+		row[f.Name] = columnValue(stmt, len(t.columns)+i, f.Type)
 	}
 	return row
 }

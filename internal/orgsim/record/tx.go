@@ -19,6 +19,8 @@ import (
 type Actor struct {
 	User   salesforce.ID
 	Origin string // as in [Transaction.Origin]
+	// AllowDuplicates saves records that a duplicate rule only warns of.
+	AllowDuplicates bool
 }
 
 // Tx is one open transaction. It owns the engine until Commit or Rollback, so it
@@ -50,6 +52,13 @@ func (e *Engine) Begin(ctx context.Context, actor Actor) (*Tx, error) {
 	tx := &Tx{e: e, actor: actor, at: e.cfg.Now().UTC(), changes: map[salesforce.ID]*Change{}}
 	if e.cfg.Before != nil {
 		tx.before = func(w Write) error { return e.cfg.Before(ctx, w) }
+	}
+	if tx.at.Sub(e.emptied) >= binRound {
+		if err := tx.emptyBin(); err != nil {
+			tx.Rollback()
+			return nil, err
+		}
+		e.emptied = tx.at
 	}
 	return tx, nil
 }
@@ -192,17 +201,11 @@ func (t *Tx) Find(o *schema.Object, f *schema.Field, value any) ([]salesforce.ID
 		return nil, fmt.Errorf("find %s by %s: %w", o.Name, f.Name, err)
 	}
 	bindValue(stmt, 1, v, f.Type)
-	var ids []salesforce.ID
-	for {
-		more, err := stmt.Step()
-		if err != nil {
-			return nil, fmt.Errorf("find %s by %s: %w", o.Name, f.Name, err)
-		}
-		if !more {
-			return ids, stmt.Reset()
-		}
-		ids = append(ids, salesforce.ID(stmt.ColumnText(0)))
+	ids, err := readIDs(stmt)
+	if err != nil {
+		return nil, fmt.Errorf("find %s by %s: %w", o.Name, f.Name, err)
 	}
+	return ids, nil
 }
 
 func (t *Tx) write(statement string, bind func(*sqlite.Stmt)) error {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -41,11 +42,24 @@ func Convert(f *schema.Field, value any) (any, error) {
 		return convertTime(f, value)
 	case schema.TypeID, schema.TypeReference:
 		return convertID(f, value)
-	case schema.TypeAddress, schema.TypePersonName:
+	case schema.TypeBase64:
+		return convertBlob(f, value)
+	case schema.TypeAddress, schema.TypeLocation, schema.TypePersonName:
 		return nil, notWritable([]string{f.Name})
 	default:
 		return convertText(f, value)
 	}
+}
+
+func convertBlob(f *schema.Field, value any) (any, error) {
+	s, ok := value.(string)
+	if !ok {
+		return nil, wrongType(f, value)
+	}
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		return nil, wrongType(f, "base64")
+	}
+	return s, nil
 }
 
 func convertBool(f *schema.Field, value any) (any, error) {

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -16,11 +15,10 @@ import (
 // Create adds a record. Values may be loosely typed (decoded JSON); a nested
 // object under a relationship name looks the parent up by an external Id.
 func (t *Tx) Create(o *schema.Object, in Row) (salesforce.ID, error) {
-	tab, err := t.table(o)
-	if err != nil {
+	if _, err := t.table(o); err != nil {
 		return "", err
 	}
-	in, err = t.resolveParents(o, in)
+	in, err := t.resolveParents(o, in)
 	if err != nil {
 		return "", err
 	}
@@ -34,18 +32,53 @@ func (t *Tx) Create(o *schema.Object, in Row) (salesforce.ID, error) {
 	if err := t.checkValues(o, "", row, row); err != nil {
 		return "", err
 	}
-	if err := t.ask(o, Create, ""); err != nil {
+	giveRecordType(o, row)
+	return t.store(o, row)
+}
+
+// store gives a checked row what the org gives, runs the object's rules, and writes it.
+func (t *Tx) store(o *schema.Object, row Row) (salesforce.ID, error) {
+	tab, err := t.table(o)
+	if err != nil {
 		return "", err
 	}
+	last, numbers := tab.last, tab.numbers
 	id := tab.nextID()
 	t.stampNew(tab, id, row)
 	derive(o, row)
+	err = t.checkRules(o, id, row, row, nil)
+	if err == nil {
+		err = t.ask(o, Create, "")
+	}
+	if err != nil {
+		tab.last, tab.numbers = last, numbers // nobody has seen them
+		return "", err
+	}
+	if o.Name == "ContentVersion" {
+		if err := t.version(id, row); err != nil {
+			return "", err
+		}
+	}
 	if err := t.write(tab.insert, func(stmt *sqlite.Stmt) { tab.bind(stmt, row) }); err != nil {
 		return "", err
 	}
-	t.note(Change{Object: o, Type: Create, ID: id, After: complete(tab, row)})
+	after, err := t.saved(tab, id, row)
+	if err != nil {
+		return "", err
+	}
+	t.note(Change{Object: o, Type: Create, ID: id, After: after})
 	return id, nil
 }
+
+// saved is the row as a read would find it, computed fields included.
+func (t *Tx) saved(tab *table, id salesforce.ID, row Row) (Row, error) {
+	if len(tab.computed) == 0 {
+		return complete(tab, row), nil
+	}
+	return t.fetch(tab.object, id)
+}
+
+func copyRow(row Row) Row { return maps.Clone(row) }
 
 // Update changes the fields given. An unknown record is [CodeCrossReference], a
 // deleted one [CodeDeleted].
@@ -76,12 +109,18 @@ func (t *Tx) Update(o *schema.Object, id salesforce.ID, in Row) error {
 	if err := t.checkValues(o, id, set, after); err != nil {
 		return err
 	}
+	t.stampModified(after)
+	derive(o, after)
+	if err := t.checkRules(o, id, set, after, before); err != nil {
+		return err
+	}
 	if err := t.ask(o, Update, id); err != nil {
 		return err
 	}
-	t.stampModified(after)
-	derive(o, after)
 	if err := t.replace(tab, id, after); err != nil {
+		return err
+	}
+	if after, err = t.saved(tab, id, after); err != nil {
 		return err
 	}
 	t.note(Change{Object: o, Type: Update, ID: id, Before: before, After: after, Changed: changedFields(o, before, after)})
@@ -126,6 +165,9 @@ func (e *AmbiguousError) Error() string {
 func (t *Tx) Delete(o *schema.Object, id salesforce.ID) error {
 	if _, ok := o.Field("IsDeleted"); !ok {
 		return refuse("INSUFFICIENT_ACCESS_OR_READONLY", []string{}, "insufficient access rights on object id")
+	}
+	if err := t.mayGo(o, id, map[salesforce.ID]bool{}); err != nil {
+		return err
 	}
 	if err := t.ask(o, Delete, id); err != nil {
 		return err
@@ -181,14 +223,19 @@ func (t *Tx) setDeleted(o *schema.Object, id salesforce.ID, gone bool) error {
 	}
 	if gone {
 		t.note(Change{Object: o, Type: Delete, ID: id, Before: before})
+		err = t.letGo(tab, id)
 	} else {
 		t.note(Change{Object: o, Type: Undelete, ID: id, After: after})
+		err = t.takeBack(tab, id)
 	}
-	return t.cascade(o, id, before, gone)
+	if err != nil {
+		return err
+	}
+	return t.cascade(tab, id, before, gone)
 }
 
-func (t *Tx) cascade(o *schema.Object, id salesforce.ID, parent Row, gone bool) error {
-	for _, child := range t.e.cfg.Catalog.ChildrenOf(o) {
+func (t *Tx) cascade(tab *table, id salesforce.ID, parent Row, gone bool) error {
+	for _, child := range tab.children {
 		if !child.Field.CascadeDelete {
 			continue
 		}
@@ -218,14 +265,7 @@ func (t *Tx) children(child schema.Child, parent salesforce.ID, row Row, gone bo
 	}
 	stmt.BindText(1, string(parent))
 	bindValue(stmt, 2, row["SystemModstamp"], schema.TypeDateTime)
-	var ids []salesforce.ID
-	for {
-		more, err := stmt.Step()
-		if err != nil || !more {
-			return ids, errors.Join(err, stmt.Reset())
-		}
-		ids = append(ids, salesforce.ID(stmt.ColumnText(0)))
-	}
+	return readIDs(stmt)
 }
 
 func (t *Tx) replace(tab *table, id salesforce.ID, row Row) error {
@@ -324,6 +364,8 @@ func hasName(in Row, name string) bool {
 // derive sets the fields that standard objects compute from others.
 func derive(o *schema.Object, row Row) {
 	switch o.Name {
+	case "Attachment", "ContentVersion":
+		describeContent(o, row)
 	case "Opportunity":
 		stage, _ := row["StageName"].(string)
 		row["IsWon"], row["IsClosed"] = stage == "Closed Won", strings.HasPrefix(stage, "Closed")

@@ -56,6 +56,7 @@ func (b *builder) addObject(d *ObjectDecl) {
 			b.problem("object %s is standard: only fields can be added to it", o.Name)
 		}
 		b.addFields(o, d.Fields)
+		b.addRules(o, d)
 		return
 	}
 	if !customObjectName.MatchString(d.Name) {
@@ -67,6 +68,7 @@ func (b *builder) addObject(d *ObjectDecl) {
 	o.Label, o.Custom = label, true
 	b.objects = append(b.objects, o)
 	b.addFields(o, d.Fields)
+	b.addRules(o, d)
 }
 
 // nameField builds a custom object's Name.
@@ -118,19 +120,26 @@ func eventFields() []*Field {
 
 func (b *builder) addFields(o *Object, decls []FieldDecl) {
 	for i := range decls {
-		f, err := decls[i].build(o)
+		made, err := decls[i].build(o)
 		if err != nil {
 			b.problem("object %s, field %s: %w", o.Name, decls[i].Name, err)
 			continue
 		}
-		if slices.ContainsFunc(o.Fields, func(g *Field) bool { return strings.EqualFold(g.Name, f.Name) }) {
-			b.problem("object %s, field %s: declared twice", o.Name, f.Name)
-			continue
+		for _, f := range made {
+			b.addField(o, f)
 		}
-		o.Fields = append(o.Fields, f) // custom fields come after the system fields
-		if f.Type == TypeReference {
-			b.declared = append(b.declared, customLookup{o, f})
-		}
+	}
+}
+
+// addField appends a custom field: they come after the system fields.
+func (b *builder) addField(o *Object, f *Field) {
+	if slices.ContainsFunc(o.Fields, func(g *Field) bool { return strings.EqualFold(g.Name, f.Name) }) {
+		b.problem("object %s, field %s: declared twice", o.Name, f.Name)
+		return
+	}
+	o.Fields = append(o.Fields, f)
+	if f.Type == TypeReference {
+		b.declared = append(b.declared, customLookup{o, f})
 	}
 }
 

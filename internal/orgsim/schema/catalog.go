@@ -33,6 +33,9 @@ func NewCatalog(objects []*Object) (*Catalog, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	if err := c.checkComputed(); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 

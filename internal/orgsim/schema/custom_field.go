@@ -18,10 +18,14 @@ const (
 	maxPrecision      = 18
 )
 
-// build makes the field, or says what is wrong with the declaration.
-func (d *FieldDecl) build(o *Object) (*Field, error) {
+// build makes the field, and the parts of a compound one, or says what is wrong
+// with the declaration.
+func (d *FieldDecl) build(o *Object) ([]*Field, error) {
 	if !customFieldName.MatchString(d.Name) {
 		return nil, errors.New("not a custom field name such as Region__c")
+	}
+	if err := d.checkComputed(); err != nil {
+		return nil, err
 	}
 	f, err := d.typed()
 	if err != nil {
@@ -34,7 +38,7 @@ func (d *FieldDecl) build(o *Object) (*Field, error) {
 	if o.Kind == PlatformEvent && !allowedOnEvent(f) {
 		return nil, fmt.Errorf("a platform event cannot have a field of type %s", d.Type)
 	}
-	return f, d.defaultValue(f)
+	return append([]*Field{f}, locationParts(o, f)...), d.defaultValue(f)
 }
 
 // typed builds the field by its type word.
@@ -73,11 +77,17 @@ func (d *FieldDecl) typed() (*Field, error) {
 		return d.lookup(label)
 	case "autonumber":
 		return d.autoNumber(label)
+	case "location":
+		return field(d.Name, label, TypeLocation).readOnly(), nil
+	case "formula":
+		return d.formula(label)
+	case "rollup":
+		return d.rollup(label)
 	case "":
 		return nil, errors.New("type is missing")
 	default:
 		return nil, fmt.Errorf("unknown type %q; known are text, textarea, phone, email, url, number, currency, percent, "+
-			"checkbox, date, datetime, time, picklist, multipicklist, lookup, autonumber", d.Type)
+			"checkbox, date, datetime, time, picklist, multipicklist, lookup, autonumber, location, formula, rollup", d.Type)
 	}
 }
 
@@ -127,7 +137,19 @@ func (d *FieldDecl) lookup(label string) (*Field, error) {
 		return nil, fmt.Errorf("relationship %q does not end in __r", relationship)
 	}
 	f := lookup(d.Name, label, relationship, d.To).children(d.Children)
-	f.CascadeDelete = d.CascadeDelete
+	switch d.OnDelete {
+	case "", "clear":
+		f.CascadeDelete, f.RestrictDelete = d.CascadeDelete, d.Required && !d.CascadeDelete
+		if d.OnDelete == "clear" && (d.Required || d.CascadeDelete) {
+			return nil, errors.New("onDelete: clear suits neither a required nor a cascading lookup")
+		}
+	case "restrict":
+		f.RestrictDelete = true
+	case "cascade":
+		f.CascadeDelete = true
+	default:
+		return nil, fmt.Errorf("onDelete is %q, want clear, restrict or cascade", d.OnDelete)
+	}
 	return f, nil
 }
 
@@ -199,7 +221,7 @@ func (d *FieldDecl) defaultValue(f *Field) error {
 func allowedOnEvent(f *Field) bool {
 	switch f.Type {
 	case TypeBoolean, TypeDate, TypeDateTime, TypeDouble, TypeString, TypeTextArea:
-		return f.AutoNumber == "" && !f.Unique && !f.ExternalID
+		return f.AutoNumber == "" && !f.Unique && !f.ExternalID && !f.IsComputed()
 	default:
 		return false
 	}

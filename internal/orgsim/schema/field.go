@@ -54,7 +54,7 @@ func (o *Object) NameField() (*Field, bool) {
 // IsCompound says that the field is a read-only view of other fields and has no
 // value of its own in a row.
 func (f *Field) IsCompound() bool {
-	return f.Type == TypeAddress || f.Type == TypePersonName
+	return f.Type == TypeAddress || f.Type == TypeLocation || f.Type == TypePersonName
 }
 
 // IsText says that values are strings compared without regard to case.
@@ -93,4 +93,19 @@ func (f *Field) IsIndexed() bool {
 func (f *Field) IsRequired() bool {
 	return f.Createable && !f.Nillable && f.Default == nil && f.Type != TypeBoolean &&
 		f.Name != "OwnerId" && !f.IsCompound()
+}
+
+// IsComputed says that the value is worked out on every read, from other fields
+// (formula) or from children (roll-up summary), and has no column.
+func (f *Field) IsComputed() bool { return f.Formula != nil || f.Rollup != nil }
+
+// HasComputed says that a record of the object has fields that a write may change
+// without naming them.
+func (o *Object) HasComputed() bool {
+	for _, f := range o.Fields {
+		if f.IsComputed() {
+			return true
+		}
+	}
+	return false
 }

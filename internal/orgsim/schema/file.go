@@ -36,6 +36,10 @@ type ObjectDecl struct {
 	// NameField describes a custom object's Name; text of 80 characters unless given.
 	NameField *NameDecl   `yaml:"nameField"`
 	Fields    []FieldDecl `yaml:"fields"`
+	// RecordTypes, Validations and DuplicateRules may also be given to standard objects.
+	RecordTypes    []RecordTypeDecl    `yaml:"recordTypes"`
+	Validations    []ValidationDecl    `yaml:"validations"`
+	DuplicateRules []DuplicateRuleDecl `yaml:"duplicateRules"`
 }
 
 // NameDecl is a custom object's Name field.
@@ -72,12 +76,27 @@ type FieldDecl struct {
 	// Values and Restricted belong to picklists.
 	Values     []string `yaml:"values"`
 	Restricted bool     `yaml:"restricted"`
-	// To, Relationship, Children and CascadeDelete belong to lookups. Relationship
-	// defaults to the name with __r; Children names the reverse.
+	// To, Relationship, Children, OnDelete and CascadeDelete belong to lookups.
+	// Relationship defaults to the name with __r; Children names the reverse. OnDelete
+	// is what the end of the parent does: clear (the default), restrict or cascade; a
+	// required lookup can only restrict or cascade. CascadeDelete is onDelete: cascade.
 	To            string `yaml:"to"`
 	Relationship  string `yaml:"relationship"`
 	Children      string `yaml:"children"`
 	CascadeDelete bool   `yaml:"cascadeDelete"`
+	OnDelete      string `yaml:"onDelete"`
+	// Returns and Formula belong to formulas: a type word and an expression in the
+	// org's formula language.
+	Returns string `yaml:"returns"`
+	Formula string `yaml:"formula"`
+	// Function, Child, Lookup, Summarize and Filter belong to roll-ups: count, sum, min
+	// or max of a field of the children that refer to the record by Lookup, those
+	// left out for which Filter, a formula, is false.
+	Function  string `yaml:"function"`
+	Child     string `yaml:"child"`
+	Lookup    string `yaml:"lookup"`
+	Summarize string `yaml:"summarize"`
+	Filter    string `yaml:"filter"`
 	// Format belongs to auto numbers.
 	Format string `yaml:"format"`
 }

@@ -1,10 +1,13 @@
 // Package schema is the metadata of a simulated org: sObjects, platform events
 // and their fields, built in or declared in a YAML file. It knows nothing of rows
-// or wires.
+// or wires, save how a field is spelled in the tables that the record engine makes:
+// computed fields are SQL expressions over them.
 //
 // A [Catalog] and everything in it is read-only once made: readers take no locks,
 // and the tables of a stored org were shaped after it.
 package schema
+
+import "github.com/sallyport-dev/sallyport/internal/orgsim/formula"
 
 // Kind tells records from events.
 type Kind int
@@ -38,10 +41,13 @@ const (
 	TypeDate          Type = "date"
 	TypeDateTime      Type = "datetime"
 	TypeTime          Type = "time"
-	// TypeAddress and TypePersonName are compound: read-only views of the fields
+	// TypeAddress, TypeLocation and TypePersonName are compound: read-only views of the fields
 	// whose Compound names them.
 	TypeAddress    Type = "address"
+	TypeLocation   Type = "location"
 	TypePersonName Type = "personname"
+	// TypeBase64 is a blob; its values are base64 text.
+	TypeBase64 Type = "base64"
 )
 
 // Object is one sObject or platform event definition.
@@ -57,6 +63,11 @@ type Object struct {
 	// PublishAfterCommit is a platform event's publish behaviour.
 	PublishAfterCommit bool
 	Fields             []*Field // in the org's order; system fields included
+	// RecordTypes are the object's record types; with any, it has a RecordTypeId.
+	RecordTypes []RecordType
+	// Validations and Duplicates are checked when a record is saved.
+	Validations []*Validation
+	Duplicates  []DuplicateRule
 
 	byName       map[string]*Field // lower-case API name; built by [NewCatalog]
 	relationship map[string]*Field // lower-case relationship name
@@ -98,6 +109,20 @@ type Field struct {
 	// ChildRelationship is the name of the reverse of a reference in describe
 	// ("Contacts"); empty when the parent does not show one.
 	ChildRelationship string
-	// CascadeDelete says that deleting the parent deletes this record.
-	CascadeDelete bool
+	// CascadeDelete says that deleting the parent deletes this record, RestrictDelete
+	// that it refuses to be deleted as long as there is one. Otherwise the reference is
+	// cleared.
+	CascadeDelete, RestrictDelete bool
+	// Formula and Rollup make a computed field, see [Field.IsComputed].
+	Formula *formula.Expr
+	Rollup  *Rollup
+}
+
+// Rollup is a summary of a record's children.
+type Rollup struct {
+	Function string // COUNT, SUM, MIN or MAX
+	Child    string // the object
+	Lookup   string // its reference to the record
+	Field    string // its field to summarise; empty for COUNT
+	Filter   *formula.Expr
 }

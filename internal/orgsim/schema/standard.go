@@ -5,7 +5,7 @@ package schema
 func Standard() []*Object {
 	return []*Object{
 		account(), contact(), lead(), opportunity(), order(), supportCase(), task(),
-		user(), profile(), organization(),
+		user(), profile(), organization(), attachment(), contentVersion(), contentDocument(), recordType(),
 	}
 }
 
@@ -127,7 +127,7 @@ func opportunity() *Object {
 func order() *Object {
 	return object("Order", "Orders", "801",
 		owner("Group", "User"),
-		lookup("AccountId", "Account ID", "Account", "Account").required().children("Orders"),
+		lookup("AccountId", "Account ID", "Account", "Account").required().children("Orders").restricting(),
 		field("EffectiveDate", "Order Start Date", TypeDate).required(),
 		field("EndDate", "Order End Date", TypeDate),
 		picklist("Status", "Status", "Draft", "Activated").defaulted("Draft").restrict(),
@@ -150,7 +150,7 @@ func supportCase() *Object {
 	return object("Case", "Cases", "500",
 		autoNumber("CaseNumber", "Case Number", "{00000000}").naming(),
 		lookup("ContactId", "Contact ID", "Contact", "Contact").children("Cases"),
-		lookup("AccountId", "Account ID", "Account", "Account").children("Cases"),
+		lookup("AccountId", "Account ID", "Account", "Account").children("Cases").restricting(),
 		lookup("ParentId", "Parent Case ID", "Parent", "Case").children("Cases"),
 		text("SuppliedName", "Name", 80),
 		field("SuppliedEmail", "Email Address", TypeEmail).sized(80),
@@ -173,7 +173,7 @@ func supportCase() *Object {
 func task() *Object {
 	return object("Task", "Tasks", "00T",
 		lookup("WhoId", "Name ID", "Who", "Contact", "Lead").children("Tasks"),
-		lookup("WhatId", "Related To ID", "What", "Account", "Case", "Opportunity", "Order").children("Tasks"),
+		lookup("WhatId", "Related To ID", "What", "Account", "Case", "Opportunity", "Order").children("Tasks").cascading(),
 		text("Subject", "Subject", 255).naming(),
 		field("ActivityDate", "Due Date Only", TypeDate),
 		picklist("Status", "Status", "Not Started", "In Progress", "Completed", "Waiting on someone else",
@@ -195,3 +195,6 @@ func (f *Field) createOnly() *Field { f.Updateable = false; return f }
 
 // cascading children go with their parent.
 func (f *Field) cascading() *Field { f.CascadeDelete = true; return f }
+
+// restricting children keep their parent from being deleted.
+func (f *Field) restricting() *Field { f.RestrictDelete = true; return f }

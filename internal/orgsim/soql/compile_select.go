@@ -62,8 +62,8 @@ func (c *compiler) selectField(s *scope, path *FieldPath) {
 
 func (c *compiler) item(src *source, f *schema.Field) Item {
 	item := Item{Name: f.Name, Column: -1, Type: f.Type}
-	if f.Type != schema.TypeAddress {
-		item.Column = c.column(src.column(f.Name), f.Type)
+	if f.Type != schema.TypeAddress && f.Type != schema.TypeLocation {
+		item.Column = c.column(c.sql(src, f), f.Type)
 		return item
 	}
 	for _, part := range src.object.Parts(f.Name) {

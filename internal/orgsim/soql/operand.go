@@ -30,7 +30,7 @@ func (c *compiler) operand(s *scope, v Value, aggregates bool) operand {
 	case *FieldPath:
 		loc := s.resolve(v)
 		o := operand{
-			sql: loc.source.column(loc.field.Name), kind: loc.field.Type, field: loc.field, label: strings.Join(v.Names, "."),
+			sql: c.sql(loc.source, loc.field), kind: loc.field.Type, field: loc.field, label: strings.Join(v.Names, "."),
 		}
 		if loc.source.poly && loc.field.IsText() {
 			o.sql += " COLLATE " + Collation // a column of a UNION has lost it

@@ -46,6 +46,18 @@ type hop struct {
 
 func (s *source) column(name string) string { return s.name + "." + Quote(name) }
 
+// sql is the value of a field of the source: a column, or what computes it.
+func (c *compiler) sql(src *source, f *schema.Field) string {
+	if !f.IsComputed() {
+		return src.column(f.Name)
+	}
+	sql := c.catalog.ColumnSQL(src.object, f, src.name)
+	if f.IsText() {
+		sql += " COLLATE " + Collation
+	}
+	return sql
+}
+
 func (c *compiler) scope(q *Query) *scope {
 	if strings.Contains(q.From, ".") {
 		c.refuse(q.fromAt, CodeMalformed, "unexpected token: '.'")

@@ -3,8 +3,11 @@ package soql
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/formula"
 )
 
 // Collation is the name of the collation text columns are declared with: the org
@@ -31,6 +34,20 @@ func Register(conn *sqlite.Conn) error {
 	})
 	if err != nil {
 		return fmt.Errorf("register %s: %w", foldFunction, err)
+	}
+	return nil
+}
+
+// RegisterClock gives a connection the org's time, which formulas ask for.
+func RegisterClock(conn *sqlite.Conn, now func() time.Time) error {
+	err := conn.CreateFunction(formula.NowFunction, &sqlite.FunctionImpl{
+		NArgs: 0,
+		Scalar: func(sqlite.Context, []sqlite.Value) (sqlite.Value, error) {
+			return sqlite.IntegerValue(now().Unix()), nil
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("register %s: %w", formula.NowFunction, err)
 	}
 	return nil
 }
