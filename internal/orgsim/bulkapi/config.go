@@ -34,6 +34,8 @@ type Config struct {
 	TimeFactor float64
 	// Seed decides the order of result rows.
 	Seed uint64
+	// BatchRows is how many rows of an upload make a batch; 10,000 unless set.
+	BatchRows int
 	// PageRows is the number of records of a result page unless the client says;
 	// 250,000 unless set. ListPage is the number of jobs in a page of a list; 1,000.
 	PageRows, ListPage int
@@ -63,6 +65,7 @@ func (c Config) WithDefaults() Config {
 	if c.TimeFactor == 0 {
 		c.TimeFactor = 0.01
 	}
+	c.BatchRows = cmp.Or(c.BatchRows, 10_000)
 	c.PageRows = cmp.Or(c.PageRows, 250_000)
 	c.ListPage = cmp.Or(c.ListPage, 1_000)
 	if c.Logger == nil {
@@ -89,8 +92,8 @@ func (c Config) Validate() error {
 			problems = append(problems, errors.New("bulk api needs "+name))
 		}
 	}
-	if c.PageRows < 0 || c.ListPage < 0 {
-		problems = append(problems, errors.New("bulk api: page sizes cannot be negative"))
+	if c.BatchRows < 0 || c.PageRows < 0 || c.ListPage < 0 {
+		problems = append(problems, errors.New("bulk api: sizes of batches and pages cannot be negative"))
 	}
 	return errors.Join(problems...)
 }

@@ -120,8 +120,8 @@ func TestIngest_StatesAndTheirRefusals(t *testing.T) {
 
 func TestIngest_AbortLeavesWhatWasSaved(t *testing.T) {
 	t.Parallel()
-	o := newOrg(t, func(c *bulkapi.Config) { c.TimeFactor = 1 })
-	rows := make([]string, 10_300)
+	o := newOrg(t, func(c *bulkapi.Config) { c.TimeFactor, c.BatchRows = 1, 1_000 })
+	rows := make([]string, 1_300)
 	for i := range rows {
 		rows[i] = fmt.Sprint("row ", i)
 	}
@@ -133,7 +133,7 @@ func TestIngest_AbortLeavesWhatWasSaved(t *testing.T) {
 	}
 	o.clock.Advance(2 * time.Second)
 	o.until(func() bool { return o.clock.Pending() == 1 }) // the first batch is done and its time is not over
-	if got := o.decode(o.call("GET", v67+"ingest/"+j.ID, "")); got.State != "InProgress" || got.NumberRecordsProcessed != 10_000 {
+	if got := o.decode(o.call("GET", v67+"ingest/"+j.ID, "")); got.State != "InProgress" || got.NumberRecordsProcessed != 1_000 {
 		t.Fatalf("job = %+v", got)
 	}
 	o.call("DELETE", v67+"ingest/"+j.ID, "").want(t, 400,
@@ -143,10 +143,10 @@ func TestIngest_AbortLeavesWhatWasSaved(t *testing.T) {
 	}
 	_, good := o.results(j.ID, "successfulResults")
 	header, left := o.results(j.ID, "unprocessedrecords")
-	if len(good) != 10_000 || len(left) != 300 || header[0] != "Name" || left[0][0] != "row 10000" {
+	if len(good) != 1_000 || len(left) != 300 || header[0] != "Name" || left[0][0] != "row 1000" {
 		t.Errorf("%d saved, %d left: %v", len(good), len(left), left[:1])
 	}
-	if got := o.finish("ingest", j.ID); got.State != "Aborted" || got.NumberRecordsProcessed != 10_000 {
+	if got := o.finish("ingest", j.ID); got.State != "Aborted" || got.NumberRecordsProcessed != 1_000 {
 		t.Errorf("job = %+v", got)
 	}
 }

@@ -11,10 +11,9 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
 )
 
-// How a job's rows are cut: batches are what the API counts, results are shuffled
-// within and allocations are checked for; chunks are transactions.
+// A job's rows are cut twice: batches are what the API counts, what results are
+// shuffled within and allocations checked for; chunks are transactions.
 const (
-	batchRows    = 10_000
 	chunkRows    = 200
 	batchRetries = 20 // before a batch that goes on failing fails the job
 	queryRetries = 15
@@ -127,9 +126,9 @@ func (l *loader) batches() error {
 	return nil
 }
 
-// batch processes up to 10,000 rows and returns how many there were.
+// batch processes the rows of one batch and returns how many there were.
 func (l *loader) batch(more *bool) (n int, err error) {
-	for n < batchRows {
+	for n < l.a.cfg.BatchRows {
 		start := l.reader.offset
 		rows, err := l.readChunk()
 		if err != nil {

@@ -20,27 +20,27 @@ func TestRows_ManyWithAFewBad(t *testing.T) {
 	o := newOrg(t, nil)
 	const many, every = 25_000, 100
 	var file strings.Builder
-	file.WriteString("Ext__c,Name\n")
+	file.WriteString("Ext__c,Made__c\n")
 	for i := range many {
-		name := fmt.Sprint("Account ", i)
+		made := fmt.Sprintf("2026-08-%02d", i%28+1)
 		if i%every == 0 {
-			name = ""
+			made = "soon"
 		}
-		fmt.Fprintf(&file, "E%05d,%s\n", i, name)
+		fmt.Fprintf(&file, "E%05d,%s\n", i, made)
 	}
-	j := o.ingest(`{"object":"Account","operation":"upsert","externalIdFieldName":"Ext__c"}`, file.String())
+	j := o.ingest(`{"object":"Part__c","operation":"upsert","externalIdFieldName":"Ext__c"}`, file.String())
 	if j.State != "JobComplete" || j.NumberRecordsProcessed != many || j.NumberRecordsFailed != many/every || j.Retries != 0 {
 		t.Fatalf("job = %+v", j)
 	}
 	header, good := o.results(j.ID, "successfulResults")
-	if !slices.Equal(header, []string{"sf__Id", "sf__Created", "Ext__c", "Name"}) {
+	if !slices.Equal(header, []string{"sf__Id", "sf__Created", "Ext__c", "Made__c"}) {
 		t.Errorf("header %v", header)
 	}
 	seen := map[string]bool{}
 	inOrder := 0
 	for i, row := range good {
 		n, err := strconv.Atoi(row[2][1:])
-		if err != nil || n%every == 0 || seen[row[2]] || row[1] != "true" || len(row[0]) != 18 || row[3] != fmt.Sprint("Account ", n) {
+		if err != nil || n%every == 0 || seen[row[2]] || row[1] != "true" || len(row[0]) != 18 || row[3] != fmt.Sprintf("2026-08-%02d", n%28+1) {
 			t.Fatalf("good row %v", row)
 		}
 		seen[row[2]] = true
@@ -53,15 +53,15 @@ func TestRows_ManyWithAFewBad(t *testing.T) {
 	}
 	_, bad := o.results(j.ID, "failedResults")
 	for _, row := range bad {
-		if row[0] != "" || row[1] != "REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --" || seen[row[2]] {
+		if row[0] != "" || row[1] != "INVALID_TYPE_ON_FIELD_IN_RECORD:Made: value not of required type: soon:Made__c --" || seen[row[2]] {
 			t.Fatalf("bad row %v", row)
 		}
 	}
 	if _, left := o.results(j.ID, "unprocessedrecords"); len(bad) != many/every || len(left) != 0 {
 		t.Errorf("%d bad rows, %d left", len(bad), len(left))
 	}
-	if got := o.query("SELECT Id FROM Account"); got.NumberRecordsProcessed != len(good) {
-		t.Errorf("%d accounts", got.NumberRecordsProcessed)
+	if got := o.query("SELECT Id FROM Part__c"); got.NumberRecordsProcessed != len(good) {
+		t.Errorf("%d parts", got.NumberRecordsProcessed)
 	}
 	if used := o.api.Usage(); used.Batches != 3 || used.Records != many || used.QueryJobs != 1 {
 		t.Errorf("usage = %+v", used)
