@@ -39,7 +39,7 @@ func (t *tenure) commit(ctx context.Context, s step) error {
 	t.metrics.appendSeconds.Observe(time.Since(began).Seconds())
 	t.noteStored(s)
 	if s.reach != nil {
-		if err := t.insist(ctx, "close gap", func() error { return t.closeGap(ctx, *s.reach) }); err != nil {
+		if err := t.insist(ctx, "close gap", func() error { return t.rejoin(ctx, *s.reach) }); err != nil {
 			return err
 		}
 	}
@@ -71,6 +71,7 @@ func (t *tenure) insist(ctx context.Context, what string, do func() error) error
 		case err == nil:
 			return nil
 		case errors.Is(err, ErrFenced):
+			t.cancel(errLeaseLost)
 			return errLeaseLost
 		case ctx.Err() != nil:
 			return err
@@ -97,7 +98,9 @@ func (t *tenure) noteStored(s step) {
 	}
 	t.status.Events += int64(s.received)
 	t.mu.Unlock()
-	t.refused = t.refused && s.position == nil
+	if s.position != nil {
+		t.refused, t.joined = false, true
+	}
 	t.metrics.count(s)
 }
 

@@ -49,6 +49,18 @@ type Config struct {
 	IdlePersist time.Duration
 	// Window is how long the source retains events; default 72 h.
 	Window time.Duration
+	// Overlap is how far before the last event received a refill begins, so that
+	// differing clocks and long transactions make no hole; default 5 min.
+	Overlap time.Duration
+	// RefillPatience is how long a refill that cannot go on keeps the stream
+	// waiting before it is put off; default 10 min.
+	RefillPatience time.Duration
+	// RefillRetry is the least wait before a refill that was put off is tried again;
+	// default 15 min.
+	RefillRetry time.Duration
+	// GapPoll is how often the store is asked for gaps to refill that a person or
+	// another process asked for; default 10 s.
+	GapPoll time.Duration
 	// FlushTimeout bounds the last storing and the release of the lease at a
 	// stop; default 1500 ms.
 	FlushTimeout time.Duration
@@ -81,6 +93,10 @@ func (c Config) WithDefaults() Config {
 		{&c.LiveWithin, time.Minute},
 		{&c.IdlePersist, 10 * time.Minute},
 		{&c.Window, 72 * time.Hour},
+		{&c.Overlap, 5 * time.Minute},
+		{&c.RefillPatience, 10 * time.Minute},
+		{&c.RefillRetry, 15 * time.Minute},
+		{&c.GapPoll, 10 * time.Second},
 		{&c.FlushTimeout, 1500 * time.Millisecond},
 	} {
 		if *d.v == 0 {
@@ -111,6 +127,7 @@ func (c Config) Validate() error {
 		"lease": c.LeaseTTL, "standby poll": c.StandbyPoll, "first backoff": c.BackoffFirst,
 		"healthy after": c.HealthyAfter, "permanent retry": c.PermanentRetry, "watchdog": c.Watchdog,
 		"live within": c.LiveWithin, "idle persist": c.IdlePersist, "window": c.Window, "flush timeout": c.FlushTimeout,
+		"overlap": c.Overlap, "refill patience": c.RefillPatience, "refill retry": c.RefillRetry, "gap poll": c.GapPoll,
 	} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s is not positive: %s", name, d))

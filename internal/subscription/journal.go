@@ -51,6 +51,9 @@ type Append struct {
 	// Filtered and Duplicates count, per route, events that were kept out.
 	Filtered   map[string]int64
 	Duplicates map[string]int64
+	// Gap, if not nil, replaces the gap with the same number in the same
+	// transaction, unless that one is closed already.
+	Gap *Gap
 }
 
 // Checkpoint is where a subscription stands.
@@ -67,17 +70,29 @@ type GapState string
 
 // The states of a gap.
 const (
-	GapOpen     GapState = "open"
+	// GapOpen: how much is missing is not known yet.
+	GapOpen GapState = "open"
+	// GapRefilling: what is missing is being brought back, or waits to be.
+	GapRefilling GapState = "refilling"
+	// GapRefilled: nothing is missing any more.
 	GapRefilled GapState = "refilled"
-	GapLost     GapState = "lost"
+	// GapLost: what was published in the span may be missing for good.
+	GapLost GapState = "lost"
+	// GapAccepted: lost, and a person has taken note of it.
+	GapAccepted GapState = "accepted"
 )
+
+// Ended reports whether nothing more happens to the gap by itself.
+func (s GapState) Ended() bool { return s != GapOpen && s != GapRefilling }
 
 // Gap is a hole in a subscription's stream: its cause, its span and its end.
 type Gap struct {
 	Number       int64
 	Subscription string
 	State        GapState
-	// Cause is one word: "position-expired", "position-corrupted", "org-moved".
+	// Object is the sObject that the hole is about; empty means all of the topic.
+	Object string
+	// Cause is one word: "position-expired", "position-corrupted", "overflow", "gap-event".
 	Cause string
 	// Detail is one line for people.
 	Detail string
@@ -86,8 +101,15 @@ type Gap struct {
 	From, Until time.Time
 	Opened      time.Time
 	Closed      time.Time
-	// Refilled counts events rebuilt from the record APIs.
-	Refilled int64
+	// Cursor is where the refill stands; nil means at its beginning. It is void once
+	// an event of the stream was stored after Began.
+	Cursor event.Position
+	// Began is when the reading that Cursor belongs to began, Filled when all that
+	// is missing was stored; zero before.
+	Began, Filled time.Time
+	// Read counts the events that the refill brought, Refilled those of them that
+	// were new to at least one route.
+	Read, Refilled int64
 }
 
 // Leases grants names to one process at a time, with fencing.

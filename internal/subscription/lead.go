@@ -18,10 +18,23 @@ type tenure struct {
 	recent map[string]*recent      // by route; receiver only
 	wait   backoff
 
-	// gap is the hole being recovered from; nil when there is none. It is read by
-	// the receiver and closed by the committer.
-	gapMu sync.Mutex
-	gap   *Gap
+	gapMu sync.Mutex // guards the next five; taken before Subscriber.mu, never while it is held
+	// gap is the hole being dealt with; nil when there is none. It is read by the
+	// receiver and closed by the committer.
+	gap *Gap
+	// joining: the stream's first word after the gap is still to come.
+	joining bool
+	// putOff is when a refill that was put off is tried again, refillWhy why it was.
+	putOff    time.Time
+	refillWhy string
+	// interrupt ends the open stream; nil when there is none.
+	interrupt context.CancelCauseFunc
+
+	// gapEvent is the gap event whose records could not be read, gapTries how often.
+	gapEvent string
+	gapTries int
+	// joined: the stored position is one that a stream of this tenure gave.
+	joined bool
 	// refused: the stored position is of no use, so begin at the earliest event.
 	refused bool
 	// troubled: the stream before has ended in a failure.
@@ -37,6 +50,7 @@ func (s *Subscriber) lead(parent context.Context, lease Lease) {
 	}
 	var keeper sync.WaitGroup
 	keeper.Go(func() { s.keep(ctx, lease, cancel) })
+	keeper.Go(func() { t.watchGaps(ctx) })
 	if t.prepare(ctx) {
 		t.connectLoop(ctx)
 	}
@@ -76,15 +90,11 @@ func (t *tenure) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read gaps: %w", err)
 	}
-	t.gap = nil
-	for _, g := range gaps {
-		if g.State == GapOpen {
-			t.gap = &g // a predecessor ended while recovering
-			break
-		}
-	}
+	g := unfinished(gaps) // a predecessor ended while recovering
+	t.setGap(g)
+	t.setJoining(g != nil)
 	limit := t.cfg.Recent
-	if t.gap != nil {
+	if g != nil {
 		limit = t.cfg.RecoverRecent
 	}
 	if err := t.remember(ctx, limit); err != nil {
@@ -99,7 +109,7 @@ func (t *tenure) load(ctx context.Context) error {
 
 func countOpen(gaps []Gap) (n int) {
 	for _, g := range gaps {
-		if g.State == GapOpen {
+		if !g.State.Ended() {
 			n++
 		}
 	}
@@ -120,9 +130,13 @@ func (t *tenure) remember(ctx context.Context, limit int) error {
 	return nil
 }
 
-// connectLoop opens one stream after another until the tenure is over.
+// connectLoop opens one stream after another until the tenure is over, with
+// refills in between.
 func (t *tenure) connectLoop(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
+		if t.due() && !t.refillGap(ctx) {
+			return
+		}
 		if !first {
 			t.metrics.reconnects.Inc()
 			t.mu.Lock()
@@ -136,6 +150,9 @@ func (t *tenure) connectLoop(ctx context.Context) {
 		}
 		if served && time.Since(began) >= t.cfg.HealthyAfter {
 			t.wait.reset()
+		}
+		if errors.Is(err, errRefillDue) {
+			continue
 		}
 		t.pause(ctx, err)
 		t.troubled = true

@@ -11,6 +11,7 @@ import (
 type Metrics struct {
 	received, reconnects, gapCount *prometheus.CounterVec
 	accepted, filtered, duplicates *prometheus.CounterVec
+	refilled, refillFailures       *prometheus.CounterVec
 	state, lag                     *prometheus.GaugeVec
 	appendSize, appendSeconds      *prometheus.HistogramVec
 }
@@ -35,12 +36,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"topic"})
 	}
 	m := &Metrics{
-		received:      counter("events_total", "Events received.", "topic"),
-		reconnects:    counter("reconnects_total", "Connections after the first.", "topic"),
-		gapCount:      counter("gaps_total", "Gaps closed, by how they ended.", "topic", "outcome"),
-		accepted:      counter("accepted_total", "Events stored for a route.", "topic", "route"),
-		filtered:      counter("filtered_total", "Events that a route's filter kept out.", "topic", "route"),
-		duplicates:    counter("duplicates_total", "Events that came again and were stored once.", "topic", "route"),
+		received:   counter("events_total", "Events received.", "topic"),
+		reconnects: counter("reconnects_total", "Connections after the first.", "topic"),
+		gapCount:   counter("gaps_total", "Gaps closed, by how they ended.", "topic", "outcome"),
+		accepted:   counter("accepted_total", "Events stored for a route.", "topic", "route"),
+		filtered:   counter("filtered_total", "Events that a route's filter kept out.", "topic", "route"),
+		duplicates: counter("duplicates_total", "Events that came again and were stored once.", "topic", "route"),
+		refilled:   counter("refilled_total", "Events stored for a route that were rebuilt to close a gap.", "topic", "route"),
+
+		refillFailures: counter("refill_failures_total", "Failed tries to rebuild what a gap has cost.", "topic"),
+
 		state:         gauge("state", "1 for the state the subscription is in.", "topic", "state"),
 		lag:           gauge("lag_seconds", "Age of the newest event when it was stored.", "topic"),
 		appendSize:    histogram("append_events", "Events stored in one transaction.", 1, 4, 8),
@@ -48,7 +53,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.received, m.reconnects, m.gapCount, m.accepted, m.filtered, m.duplicates,
-			m.state, m.lag, m.appendSize, m.appendSeconds)
+			m.refilled, m.refillFailures, m.state, m.lag, m.appendSize, m.appendSeconds)
 	}
 	return m
 }
@@ -58,7 +63,9 @@ type topicMetrics struct {
 	all                            *Metrics
 	topic                          string
 	received, reconnects           prometheus.Counter
+	refillFailures                 prometheus.Counter
 	accepted, filtered, duplicates map[string]prometheus.Counter
+	refilled                       map[string]prometheus.Counter
 	lag                            prometheus.Gauge
 	appendSize, appendSeconds      prometheus.Observer
 }
@@ -67,11 +74,13 @@ func (m *Metrics) topic(topic string, routes []string) topicMetrics {
 	t := topicMetrics{
 		all: m, topic: topic,
 		received: m.received.WithLabelValues(topic), reconnects: m.reconnects.WithLabelValues(topic),
+		refillFailures: m.refillFailures.WithLabelValues(topic), refilled: map[string]prometheus.Counter{},
 		accepted: map[string]prometheus.Counter{}, filtered: map[string]prometheus.Counter{},
 		duplicates: map[string]prometheus.Counter{}, lag: m.lag.WithLabelValues(topic),
 		appendSize: m.appendSize.WithLabelValues(topic), appendSeconds: m.appendSeconds.WithLabelValues(topic),
 	}
 	for _, r := range routes {
+		t.refilled[r] = m.refilled.WithLabelValues(topic, r)
 		t.accepted[r] = m.accepted.WithLabelValues(topic, r)
 		t.filtered[r] = m.filtered.WithLabelValues(topic, r)
 		t.duplicates[r] = m.duplicates.WithLabelValues(topic, r)
@@ -95,16 +104,26 @@ func (t *topicMetrics) gaps(outcome GapState) {
 func (t *topicMetrics) count(s step) {
 	t.received.Add(float64(s.received))
 	t.appendSize.Observe(float64(len(s.events)))
+	t.countRoutes(s)
+	if !s.eventTime.IsZero() {
+		t.lag.Set(max(0, time.Since(s.eventTime).Seconds()))
+	}
+}
+
+// countRefilled takes in a step of a refill that is durable.
+func (t *topicMetrics) countRefilled(s step) { t.countRoutes(s) }
+
+func (t *topicMetrics) countRoutes(s step) {
 	for i := range s.events {
 		t.accepted[s.events[i].Route].Inc()
+		if s.events[i].Refilled {
+			t.refilled[s.events[i].Route].Inc()
+		}
 	}
 	for route, n := range s.filtered {
 		t.filtered[route].Add(float64(n))
 	}
 	for route, n := range s.duplicates {
 		t.duplicates[route].Add(float64(n))
-	}
-	if !s.eventTime.IsZero() {
-		t.lag.Set(max(0, time.Since(s.eventTime).Seconds()))
 	}
 }

@@ -49,6 +49,10 @@ func (r *recent) add(id string) bool {
 	return true
 }
 
+// drop forgets an id that was the newest. Its place stays taken, as if by an id
+// that never comes.
+func (r *recent) drop(id string) { delete(r.known, r.key(id)) }
+
 func (r *recent) key(id string) idKey {
 	return idKey{maphash.String(r.seeds[0], id), maphash.String(r.seeds[1], id)}
 }

@@ -5,18 +5,33 @@ import (
 	"encoding/hex"
 	"fmt"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
 // The causes of a gap.
 const (
 	causeExpired   = "position-expired"
 	causeCorrupted = "position-corrupted"
+	causeOverflow  = "overflow"
+	causeGapEvent  = "gap-event"
 )
 
+// recovering reports whether the stream has still to say its first word after a gap.
 func (t *tenure) recovering() bool {
 	t.gapMu.Lock()
 	defer t.gapMu.Unlock()
-	return t.gap != nil
+	return t.joining
+}
+
+// currentGap returns a copy of the gap being dealt with, and whether there is one.
+func (t *tenure) currentGap() (Gap, bool) {
+	t.gapMu.Lock()
+	defer t.gapMu.Unlock()
+	if t.gap == nil {
+		return Gap{}, false
+	}
+	return *t.gap, true
 }
 
 // recover records the hole that a refused position may mean and prepares to
@@ -24,10 +39,14 @@ func (t *tenure) recovering() bool {
 // position is then tried, and refused, once more.
 func (t *tenure) recover(ctx context.Context, refusal error) bool {
 	cp := t.checkpoint()
-	if t.gap == nil {
-		g := Gap{
+	g, open := t.currentGap()
+	if !open {
+		g = Gap{
 			Subscription: t.cfg.Name, State: GapOpen, Cause: t.cause(cp), From: cp.EventTime, Opened: time.Now().UTC(),
 			Detail: fmt.Sprintf("the source no longer accepts position %s", hex.EncodeToString(cp.Position)),
+		}
+		if g.From.IsZero() && !cp.Moved.IsZero() {
+			g.From = cp.Moved.Add(-t.cfg.Overlap) // no event was ever read; the position was good until then
 		}
 		number, err := t.journal.OpenGap(ctx, g)
 		if err != nil {
@@ -35,15 +54,17 @@ func (t *tenure) recover(ctx context.Context, refusal error) bool {
 			return false
 		}
 		g.Number = number
-		t.setGap(&g)
 		t.log.Warn("gap opened", "gap", number, "cause", g.Cause, "from", g.From, "err", refusal)
+		t.setGap(&g)
+		t.countGap(1)
 	}
 	if err := t.remember(ctx, t.cfg.RecoverRecent); err != nil {
 		t.log.Error("recent event ids not read", "err", err)
 		return false
 	}
-	t.refused = true
-	t.become(Recovering, t.gap.Detail+"; reading all retained events", "", time.Time{})
+	t.setJoining(true)
+	t.refused, t.joined = true, false
+	t.become(Recovering, g.Detail+"; reading all retained events", "", time.Time{})
 	return true
 }
 
@@ -51,12 +72,18 @@ func (t *tenure) setGap(g *Gap) {
 	t.gapMu.Lock()
 	t.gap = g
 	t.gapMu.Unlock()
+	t.showRefill()
+}
+
+func (t *tenure) setJoining(joining bool) {
+	t.gapMu.Lock()
+	t.joining = joining
+	t.gapMu.Unlock()
+}
+
+func (t *tenure) countGap(by int) {
 	t.mu.Lock()
-	if g != nil {
-		t.status.OpenGaps++
-	} else {
-		t.status.OpenGaps--
-	}
+	t.status.OpenGaps += by
 	t.mu.Unlock()
 }
 
@@ -77,17 +104,54 @@ type reach struct {
 	empty   bool      // a keep-alive: nothing is retained
 }
 
-// closeGap ends the gap with what is known of the hole. Bringing back what is
-// missing is not this engine's part yet, so what is not retained counts as lost.
-func (t *tenure) closeGap(ctx context.Context, r reach) error {
-	t.gapMu.Lock()
-	g := *t.gap
-	t.gapMu.Unlock()
-	g.Until, g.Closed = r.until, time.Now().UTC()
+// reach judges from the first thing a recovering stream sent how far back the
+// retained events go.
+func (t *tenure) reach(batch event.Batch) *reach {
+	g, _ := t.currentGap()
+	cp := t.checkpoint()
+	if !t.refused && cp.Moved.After(g.Opened) {
+		// A predecessor stored a new position and died before it closed the gap.
+		// What it saw first is not known; its last event is a safe bound.
+		return &reach{until: cp.EventTime}
+	}
+	if len(batch.Events) == 0 {
+		return &reach{until: batch.Received, empty: true}
+	}
+	first := batch.Events[0]
+	old := !g.From.IsZero() && !first.Time.IsZero() && !first.Time.After(g.From)
+	return &reach{until: first.Time, overlap: old || t.known(first.ID)}
+}
+
+// known reports whether a route has an event already.
+func (t *tenure) known(id string) bool {
+	for _, r := range t.routes {
+		if t.recent[r.Name()].has(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// rejoin is told what the stream's first word after a gap was, when that is
+// stored. A gap whose refill is complete, or that turned out to be none, ends here; one
+// whose refill was put off stays; one that nothing can refill is lost.
+func (t *tenure) rejoin(ctx context.Context, r reach) error {
+	g, open := t.currentGap()
+	if !open {
+		t.setJoining(false)
+		return nil
+	}
+	if g.Until.IsZero() {
+		g.Until = r.until
+	}
 	switch {
+	case !g.Filled.IsZero():
+		return t.closeFilled(ctx, g)
 	case r.overlap:
 		g.State = GapRefilled
 		g.Detail += "; the retained events reach back to before the last one received, so nothing is missing"
+	case g.State == GapRefilling && t.refill != nil:
+		return t.stayOpen(ctx, g)
 	case r.empty:
 		g.State = GapLost
 		g.Detail += "; no event is retained, so whatever was published in between is lost. " + remedy
@@ -95,13 +159,44 @@ func (t *tenure) closeGap(ctx context.Context, r reach) error {
 		g.State = GapLost
 		g.Detail += "; the oldest retained event is younger than the last one received. " + remedy
 	}
+	return t.closeGap(ctx, g)
+}
+
+// closeFilled ends a gap whose refill is complete.
+func (t *tenure) closeFilled(ctx context.Context, g Gap) error {
+	g.State = GapRefilled
+	g.Detail += fmt.Sprintf("; %d events were rebuilt, %d of them new", g.Read, g.Refilled)
+	return t.closeGap(ctx, g)
+}
+
+func (t *tenure) closeGap(ctx context.Context, g Gap) error {
+	g.Closed = time.Now().UTC()
 	if err := t.journal.UpdateGap(ctx, g); err != nil {
 		return fmt.Errorf("close gap %d: %w", g.Number, err)
 	}
-	t.setGap(nil)
+	t.dropGap()
+	t.countGap(-1)
 	t.metrics.gaps(g.State)
-	t.log.Warn("gap closed", "gap", g.Number, "outcome", string(g.State), "from", g.From, "until", g.Until)
+	t.log.Warn("gap closed", "gap", g.Number, "outcome", string(g.State), "from", g.From, "until", g.Until, "read", g.Read, "refilled", g.Refilled)
 	return nil
+}
+
+// stayOpen lets the stream go on while the refill waits.
+func (t *tenure) stayOpen(ctx context.Context, g Gap) error {
+	if err := t.journal.UpdateGap(ctx, g); err != nil {
+		return fmt.Errorf("update gap %d: %w", g.Number, err)
+	}
+	t.setGap(&g)
+	t.setJoining(false)
+	return nil
+}
+
+// dropGap ends the dealing with the current gap.
+func (t *tenure) dropGap() {
+	t.gapMu.Lock()
+	t.gap, t.joining, t.putOff, t.refillWhy = nil, false, time.Time{}, ""
+	t.gapMu.Unlock()
+	t.showRefill()
 }
 
 const remedy = "For change events, query the records whose SystemModstamp lies in the span; " +

@@ -17,6 +17,8 @@ const (
 	Live State = "live"
 	// Recovering: the source refused the position; resubscribing and working out the gap.
 	Recovering State = "recovering"
+	// Refilling: bringing back what is missing, while the stream waits.
+	Refilling State = "refilling"
 	// Failed: cannot go on without a person; Why and Hint say what to do.
 	Failed State = "failed"
 	// Stopped: not running.
@@ -44,4 +46,17 @@ type Status struct {
 	// NextTry is when a waiting subscription connects again; zero if it is not waiting.
 	NextTry  time.Time `json:"next_try,omitzero"`
 	OpenGaps int       `json:"open_gaps"`
+	// Refill is the refill under way or waiting to go on; nil if there is none.
+	Refill *RefillStatus `json:"refill,omitempty"`
+}
+
+// RefillStatus is how a refill stands.
+type RefillStatus struct {
+	Gap      int64     `json:"gap"`
+	Since    time.Time `json:"since,omitzero"`
+	Read     int64     `json:"read"`
+	Refilled int64     `json:"refilled"`
+	// NextTry is when a refill that was put off goes on; zero if it is not.
+	NextTry time.Time `json:"next_try,omitzero"`
+	Why     string    `json:"why,omitempty"`
 }

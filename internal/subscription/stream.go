@@ -23,6 +23,8 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	defer stop(nil)
 	dog := time.AfterFunc(t.cfg.Watchdog, func() { stop(errSilent) })
 	defer dog.Stop()
+	t.setInterrupt(stop)
+	defer t.setInterrupt(nil)
 
 	start := t.start()
 	st, err := t.source.Open(reading, start)
@@ -59,9 +61,13 @@ func (t *tenure) bound(done <-chan struct{}, giveUp func()) {
 	}
 }
 
-// silence puts the watchdog's reason in the place of the cancellation it caused.
+// silence puts the reason of whoever interrupted the stream in the place of the
+// cancellation it caused.
 func (t *tenure) silence(ctx context.Context, err error) error {
-	if !errors.Is(context.Cause(ctx), errSilent) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errRefillDue):
+		return errRefillDue
+	case !errors.Is(cause, errSilent):
 		return err
 	}
 	return &event.Error{
@@ -150,25 +156,46 @@ func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *
 		}
 		served = true
 		hello.now()
-		var s step
-		if len(batch.Events) > 0 {
-			s = t.digest(batch)
-		} else if s = t.keepAlive(batch, q, reached); s.empty() {
+		var first *reach
+		if !reached && t.recovering() {
+			first = t.reach(batch)
+			if stop, err := t.hole(ctx, first); stop || err != nil {
+				return served, errors.Join(err, errRefillDue) // nothing of the batch is kept: it comes again
+			}
+		}
+		s, due, err := t.stepOf(ctx, batch, q, reached)
+		if err != nil {
+			return served, err
+		}
+		if s.empty() {
 			continue
 		}
-		if !reached && t.recovering() {
-			s.reach, reached = t.reach(batch, s), true
+		if first != nil {
+			s.reach, reached = first, true
 		}
 		if err := q.put(ctx, s); err != nil {
+			t.forget(s)
 			return served, err
+		}
+		if due {
+			return served, errRefillDue
 		}
 	}
 }
 
+// stepOf makes a batch a step to be stored. due says that a refill waits for the
+// stream to end.
+func (t *tenure) stepOf(ctx context.Context, batch event.Batch, q *pending, reached bool) (s step, due bool, err error) {
+	if len(batch.Events) == 0 {
+		return t.keepAlive(batch, q, reached), false, nil
+	}
+	return t.digest(ctx, batch)
+}
+
 // digest asks every route for every event. An event seen before is a duplicate
 // for the routes that have it, and only for those.
-func (t *tenure) digest(batch event.Batch) step {
-	s := step{
+func (t *tenure) digest(ctx context.Context, batch event.Batch) (s step, due bool, err error) {
+	s = step{
 		received: len(batch.Events), position: batch.Position,
 		events: make([]event.Event, 0, len(batch.Events)*len(t.routes)),
 	}
@@ -177,12 +204,31 @@ func (t *tenure) digest(batch event.Batch) step {
 		if !e.Time.IsZero() {
 			s.eventTime = e.Time
 		}
+		if t.refill != nil && isGap(e) {
+			events, waits, err := t.regain(ctx, e)
+			if err != nil {
+				t.forget(s)
+				return s, false, err
+			}
+			due = due || waits
+			var counts Gap
+			s.merge(t.take(events, &counts))
+			s.received -= len(events)
+			continue
+		}
 		t.enter(e)
 		for _, r := range t.routes {
 			t.offer(&s, r, e)
 		}
 	}
-	return s
+	return s, due, nil
+}
+
+// forget takes back what a step that will not be stored has been noted for.
+func (t *tenure) forget(s step) {
+	for i := range s.events {
+		t.recent[s.events[i].Route].drop(s.events[i].ID)
+	}
 }
 
 func (t *tenure) offer(s *step, r Route, e *event.Event) {
@@ -229,42 +275,4 @@ func (t *tenure) keepAlive(batch event.Batch, q *pending, reached bool) step {
 		return step{}
 	}
 	return step{position: batch.Position}
-}
-
-// reach judges from the first thing a recovering stream sent how far back the
-// retained events go.
-func (t *tenure) reach(batch event.Batch, s step) *reach {
-	t.gapMu.Lock()
-	g := *t.gap
-	t.gapMu.Unlock()
-	cp := t.checkpoint()
-	if !t.refused && cp.Moved.After(g.Opened) {
-		// A predecessor stored a new position and died before it closed the gap.
-		// What it saw first is not known; its last event is a safe bound.
-		return &reach{until: cp.EventTime}
-	}
-	if len(batch.Events) == 0 {
-		return &reach{until: batch.Received, empty: true}
-	}
-	first := batch.Events[0]
-	old := !g.From.IsZero() && !first.Time.IsZero() && !first.Time.After(g.From)
-	return &reach{until: first.Time, overlap: old || t.acceptedBefore(first.ID, s)}
-}
-
-// acceptedBefore reports whether an event of the step was a duplicate.
-func (t *tenure) acceptedBefore(id string, s step) bool {
-	if len(s.duplicates) == 0 {
-		return false
-	}
-	for _, e := range s.events {
-		if e.ID == id {
-			return false // new to at least one route
-		}
-	}
-	for _, r := range t.routes {
-		if t.recent[r.Name()].has(id) {
-			return true
-		}
-	}
-	return false
 }

@@ -23,11 +23,13 @@ type Route interface {
 	Accept(e event.Event) (kept event.Event, ok bool)
 }
 
-// Deps is what a subscriber works with. Tracer and Metrics may be nil.
+// Deps is what a subscriber works with. Refiller, Tracer and Metrics may be nil.
 type Deps struct {
-	Source  event.Source
-	Journal Journal
-	Leases  Leases
+	Source event.Source
+	// Refiller brings back what is missing; without one it is lost.
+	Refiller Refiller
+	Journal  Journal
+	Leases   Leases
 	// Routes that the topic feeds; at least one.
 	Routes  []Route
 	Metrics *Metrics
@@ -41,6 +43,7 @@ type Deps struct {
 type Subscriber struct {
 	cfg     Config
 	source  event.Source
+	refill  Refiller
 	journal Journal
 	leases  Leases
 	routes  []Route
@@ -68,7 +71,7 @@ func New(cfg Config, deps Deps) (*Subscriber, error) {
 		deps.Metrics = NewMetrics(nil)
 	}
 	s := &Subscriber{
-		cfg: cfg, source: deps.Source, journal: deps.Journal, leases: deps.Leases, routes: deps.Routes,
+		cfg: cfg, source: deps.Source, refill: deps.Refiller, journal: deps.Journal, leases: deps.Leases, routes: deps.Routes,
 		tracer: deps.Tracer, log: deps.Log.With("component", "subscription", "topic", cfg.Topic),
 		status: Status{Name: cfg.Name, Topic: cfg.Topic, State: Stopped, Since: time.Now()},
 	}

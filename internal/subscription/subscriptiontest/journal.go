@@ -154,6 +154,9 @@ func (j *Journal) applyLocked(a subscription.Append) {
 	for r, n := range a.Duplicates {
 		j.duplicates[r] += n
 	}
+	if g := a.Gap; g != nil && !j.gaps[g.Number-1].State.Ended() {
+		j.gaps[g.Number-1] = *g
+	}
 }
 
 // Checkpoint implements [subscription.Journal].
