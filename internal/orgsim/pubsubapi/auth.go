@@ -19,11 +19,12 @@ import (
 
 // The error codes that travel in the "error-code" trailer.
 const (
-	codeAuth        = "sfdc.platform.eventbus.grpc.service.auth.error"
-	codeUnavailable = "sfdc.platform.eventbus.grpc.service.unavailable"
-	codeCorrupted   = "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.corrupted"
-	codeNoReplayID  = "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.validation.failed"
-	codeNoCredit    = "sfdc.platform.eventbus.grpc.subscription.fetch.requested.events.invalid"
+	codeAuth          = "sfdc.platform.eventbus.grpc.service.auth.error"
+	codeUnavailable   = "sfdc.platform.eventbus.grpc.service.unavailable"
+	codeCorrupted     = "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.corrupted"
+	codeNoReplayID    = "sfdc.platform.eventbus.grpc.subscription.fetch.replayid.validation.failed"
+	codeDeliveryLimit = "sfdc.platform.eventbus.grpc.subscription.limit.exceeded"
+	codeNoCredit      = "sfdc.platform.eventbus.grpc.subscription.fetch.requested.events.invalid"
 )
 
 // call is one RPC of an authenticated caller.
@@ -40,7 +41,8 @@ type callKey struct{}
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-func (s *Server) interceptUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (s *Server) interceptUnary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (_ any, err error) {
+	defer s.observe(ctx, info.FullMethod, false)(&err)
 	c := &call{ctx: ctx, method: info.FullMethod, rpcID: uuid.NewString(), trailer: func(md metadata.MD) { _ = grpc.SetTrailer(ctx, md) }}
 	if err := s.admit(c); err != nil {
 		return nil, err
@@ -48,7 +50,8 @@ func (s *Server) interceptUnary(ctx context.Context, request any, info *grpc.Una
 	return handler(context.WithValue(ctx, callKey{}, c), request)
 }
 
-func (s *Server) interceptStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func (s *Server) interceptStream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	defer s.observe(stream.Context(), info.FullMethod, true)(&err)
 	ctx := stream.Context()
 	c := &call{ctx: ctx, method: info.FullMethod, rpcID: uuid.NewString(), trailer: stream.SetTrailer}
 	if err := s.admit(c); err != nil {

@@ -52,12 +52,14 @@ func newFeed(s *Server, stream grpc.ServerStream) *feed {
 func (f *feed) start(topic string, after bus.Position) {
 	f.topic, f.position = topic, after
 	f.server.streams.Add(1)
+	f.server.subscribed.add(topic, 1)
 }
 
 func (f *feed) end() {
 	f.timer.Stop()
 	if f.topic != "" {
 		f.server.streams.Add(-1)
+		f.server.subscribed.add(f.topic, -1)
 	}
 }
 
@@ -134,6 +136,9 @@ func (f *feed) deliver() (sent bool, err error) {
 	if len(events) == 0 {
 		f.changed = changed
 		return false, nil
+	}
+	if err := f.server.cfg.Bus.Delivered(len(events)); err != nil {
+		return false, f.call.fail(codes.ResourceExhausted, codeDeliveryLimit, "You have exceeded the event delivery limit for your org.")
 	}
 	f.position = events[len(events)-1].Position
 	f.credit -= len(events)

@@ -54,6 +54,12 @@ func (s *Server) publish(c *call, name string, events []*pubsubpb.ProducerEvent)
 		placed = append(placed, result)
 	}
 	appended, err := s.cfg.Bus.Append(name, drafts...)
+	if errors.Is(err, bus.ErrPublishLimit) {
+		for _, result := range placed {
+			result.Error = &pubsubpb.Error{Code: pubsubpb.ErrorCode_PUBLISH, Msg: bus.ErrPublishLimit.Error()}
+		}
+		return response, nil
+	}
 	if err != nil {
 		s.cfg.Logger.Error("fail a publish", "topic", name, "error", err)
 		return nil, c.fail(codes.Internal, codeUnavailable, "The service is unavailable. Try again later.")

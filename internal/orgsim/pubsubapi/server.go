@@ -73,7 +73,10 @@ type Config struct {
 	// CheckPayloads refuses events whose payload does not fit the topic's schema.
 	// The real service takes them, and they poison subscribers.
 	CheckPayloads bool
-	Logger        *slog.Logger
+	// Observe, if set, is told of every call when it ends, and of a stream also when
+	// it begins. It must not block.
+	Observe func(Call)
+	Logger  *slog.Logger
 }
 
 // WithDefaults fills in what is not set.
@@ -121,6 +124,8 @@ type Server struct {
 
 	managedMu sync.Mutex
 	managed   map[salesforce.ID]bool // subscriptions that have their one client
+
+	subscribed subscribers
 }
 
 // New returns a server that listens nowhere yet.
@@ -129,7 +134,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, conns: newConnTable(), managed: make(map[salesforce.ID]bool)}
+	s := &Server{cfg: cfg, conns: newConnTable(), managed: make(map[salesforce.ID]bool), subscribed: newSubscribers()}
 	s.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),

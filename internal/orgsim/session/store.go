@@ -206,6 +206,31 @@ func (s *Store) Authenticate(token string) (Session, bool) {
 	return l.Session, true
 }
 
+// Peek returns the session of a valid token and does not prolong it: for those who
+// only look.
+func (s *Store) Peek(token string) (Session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.liveLocked(token)
+	if !ok {
+		return Session{}, false
+	}
+	return l.Session, true
+}
+
+// Count returns the number of sessions that are valid now.
+func (s *Store) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, now := 0, s.cfg.Clock.Now()
+	for _, l := range s.sessions {
+		if now.Before(l.Expires) {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *Store) liveLocked(token string) (*live, bool) {
 	l, ok := s.sessions[hash(token)]
 	if !ok || !s.cfg.Clock.Now().Before(l.Expires) {
