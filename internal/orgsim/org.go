@@ -137,6 +137,7 @@ func (o *Org) buildAPIs(context.Context) error {
 	o.rest, err = restapi.New(restapi.Config{
 		Catalog: o.catalog, Engine: o.records, Sessions: o.sessions, Publisher: o.bus, Now: c.Clock.Now, OrgID: c.OrgID,
 		InstanceURL: func(*http.Request) string { return o.url }, Logger: c.Logger, DailyRequests: c.DailyRequests,
+		Allocations: o.allocations,
 	})
 	if err != nil {
 		return err
@@ -167,6 +168,18 @@ func (o *Org) buildAPIs(context.Context) error {
 	}
 	o.tls, err = pubsubapi.NewCertificate(c.DataDir, hostOnly(o.listeners.pubsubTLS.Addr().String()))
 	return err
+}
+
+// allocations tells /limits what the event bus and the Streaming API count.
+func (o *Org) allocations() map[string][2]int {
+	clients := o.cometd.MaxClients()
+	all := map[string][2]int{
+		"DurableStreamingApiConcurrentClients": {clients, max(0, clients-o.cometd.Stats().Clients)},
+	}
+	for name, a := range o.bus.Allocations() {
+		all[name] = [2]int{a.Max, a.Remaining}
+	}
+	return all
 }
 
 func (o *Org) buildBulk() error {

@@ -32,6 +32,9 @@ type Config struct {
 	// Sforce-Limit-Info state it. Calls beyond it are refused. Unless set, 100,000 is
 	// stated and nothing refused.
 	DailyRequests int
+	// Allocations tells what other parts of the org count: maximum and remainder by
+	// name in limits. Nil for nothing.
+	Allocations func() map[string][2]int
 	// MaxBody bounds a request body after decompression; 50 MB unless set.
 	MaxBody int64
 }
@@ -46,6 +49,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Allocations == nil {
+		c.Allocations = func() map[string][2]int { return nil }
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = 50 << 20

@@ -8,7 +8,8 @@ type limit struct {
 	Remaining int `json:"Remaining"`
 }
 
-// limits states the org's allocations. Only the API requests are counted here.
+// limits states the org's allocations. Only the API requests are counted here;
+// what others count, they tell.
 func (a *API) limits(c *call, path []string) error {
 	if len(path) > 0 {
 		return resourceMissing()
@@ -17,7 +18,7 @@ func (a *API) limits(c *call, path []string) error {
 		return err
 	}
 	full := func(n int) limit { return limit{n, n} }
-	writeJSON(c.w, http.StatusOK, map[string]limit{
+	limits := map[string]limit{
 		"ConcurrentAsyncGetReportInstances":    full(200),
 		"DailyApiRequests":                     {a.allocation(), max(0, a.allocation()-int(a.usage.used()))},
 		"DailyAsyncApexExecutions":             full(250_000),
@@ -31,6 +32,10 @@ func (a *API) limits(c *call, path []string) error {
 		"HourlyPublishedPlatformEvents":        full(250_000),
 		"SingleEmail":                          full(5_000),
 		"MassEmail":                            full(5_000),
-	})
+	}
+	for name, left := range a.cfg.Allocations() {
+		limits[name] = limit{left[0], left[1]}
+	}
+	writeJSON(c.w, http.StatusOK, limits)
 	return nil
 }
