@@ -61,7 +61,12 @@ func newOrg(t testing.TB) *org {
 
 func openOrg(t testing.TB, dir string) *org {
 	t.Helper()
-	catalog, err := schema.Parse([]byte(custom))
+	return openOrgOf(t, custom, dir)
+}
+
+func openOrgOf(t testing.TB, declared, dir string) *org {
+	t.Helper()
+	catalog, err := schema.Parse([]byte(declared))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,12 +31,20 @@ func (c *call) actor() record.Actor {
 	if client := callOption(c.r, "client"); client != "" {
 		origin += ";client=" + client
 	}
-	return record.Actor{User: c.session.UserID, Origin: origin}
+	return record.Actor{
+		User: c.session.UserID, Origin: origin,
+		AllowDuplicates: optionOf(c.r.Header.Get("Sforce-Duplicate-Rule-Header"), "allowSave") == "true",
+	}
 }
 
 // callOption reads one value of Sforce-Call-Options (client=x, defaultNamespace=y).
 func callOption(r *http.Request, name string) string {
-	for _, option := range strings.Split(r.Header.Get("Sforce-Call-Options"), ",") {
+	return optionOf(r.Header.Get("Sforce-Call-Options"), name)
+}
+
+// optionOf reads one value of a header such as client=x, defaultNamespace=y.
+func optionOf(header, name string) string {
+	for _, option := range strings.Split(header, ",") {
 		key, value, ok := strings.Cut(option, "=")
 		if ok && strings.EqualFold(strings.TrimSpace(key), name) {
 			return strings.TrimSpace(value)

@@ -174,7 +174,7 @@ func (a *API) runCollection(c *call, allOrNone bool, n int, row func(tx *record.
 					if asProblem(err).status == http.StatusInternalServerError {
 						return err
 					}
-					result, later, failed = failedRow(err), nil, true
+					result, later, failed = rowResult{Errors: c.problem(err).bodies("statusCode")}, nil, true
 				}
 				results[i], laters[i] = result, later
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
 // objectInfo is what describe global says of an object.
@@ -55,7 +56,7 @@ type objectDescribe struct {
 	LookupLayoutable      *bool               `json:"lookupLayoutable"`
 	NamedLayoutInfos      []any               `json:"namedLayoutInfos"`
 	NetworkScopeFieldName *string             `json:"networkScopeFieldName"`
-	RecordTypeInfos       []any               `json:"recordTypeInfos"`
+	RecordTypeInfos       []recordTypeInfo    `json:"recordTypeInfos"`
 	SearchLayoutable      bool                `json:"searchLayoutable"`
 	SobjectDescribeOption string              `json:"sobjectDescribeOption"`
 	SupportedScopes       []map[string]string `json:"supportedScopes"`
@@ -70,6 +71,42 @@ type childRelation struct {
 	JunctionReferenceTo []string `json:"junctionReferenceTo"`
 	RelationshipName    *string  `json:"relationshipName"`
 	RestrictedDelete    bool     `json:"restrictedDelete"`
+}
+
+type recordTypeInfo struct {
+	Active                   bool              `json:"active"`
+	Available                bool              `json:"available"`
+	DefaultRecordTypeMapping bool              `json:"defaultRecordTypeMapping"`
+	DeveloperName            string            `json:"developerName"`
+	Master                   bool              `json:"master"`
+	Name                     string            `json:"name"`
+	RecordTypeID             salesforce.ID     `json:"recordTypeId"`
+	URLs                     map[string]string `json:"urls"`
+}
+
+// masterRecordType is the record type that every object has, in every org.
+const masterRecordType salesforce.ID = "012000000000000AAA"
+
+func recordTypesOf(c *call, o *schema.Object) []recordTypeInfo {
+	infos := []recordTypeInfo{}
+	if o.Kind != schema.Record {
+		return infos
+	}
+	preset := false
+	layout := func(id salesforce.ID) map[string]string {
+		return map[string]string{"layout": c.base() + "/sobjects/" + o.Name + "/describe/layouts/" + string(id)}
+	}
+	for _, r := range o.RecordTypes {
+		preset = preset || r.Default
+		infos = append(infos, recordTypeInfo{
+			Active: !r.Inactive, Available: !r.Inactive, DefaultRecordTypeMapping: r.Default, DeveloperName: r.DeveloperName,
+			Name: r.Label, RecordTypeID: r.ID, URLs: layout(r.ID),
+		})
+	}
+	return append(infos, recordTypeInfo{
+		Active: true, Available: true, DefaultRecordTypeMapping: !preset, DeveloperName: "Master", Master: true, Name: "Master",
+		RecordTypeID: masterRecordType, URLs: layout(masterRecordType),
+	})
 }
 
 func (a *API) describeGlobal(c *call) error {
@@ -89,7 +126,7 @@ func (a *API) basicInfo(c *call, o *schema.Object) error {
 func (a *API) describe(c *call, o *schema.Object) error {
 	d := objectDescribe{
 		objectInfo: infoOf(c, o), ActionOverrides: []any{}, ChildRelationships: []childRelation{},
-		Fields: make([]fieldDescribe, 0, len(o.Fields)), NamedLayoutInfos: []any{}, RecordTypeInfos: []any{},
+		Fields: make([]fieldDescribe, 0, len(o.Fields)), NamedLayoutInfos: []any{}, RecordTypeInfos: recordTypesOf(c, o),
 		SobjectDescribeOption: "FULL", SearchLayoutable: o.Kind == schema.Record, CompactLayoutable: o.Kind == schema.Record,
 		SupportedScopes: []map[string]string{{"label": "All " + o.LabelPlural, "name": "everything"}},
 	}
@@ -106,7 +143,7 @@ func (a *API) describe(c *call, o *schema.Object) error {
 func childOf(child schema.Child) childRelation {
 	r := childRelation{
 		CascadeDelete: child.Field.CascadeDelete, ChildSObject: child.Object.Name, Field: child.Field.Name,
-		JunctionIDListNames: []string{}, JunctionReferenceTo: []string{},
+		RestrictedDelete: child.Field.RestrictDelete, JunctionIDListNames: []string{}, JunctionReferenceTo: []string{},
 	}
 	r.RelationshipName = optional(soql.ChildName(child.Field))
 	return r
@@ -121,8 +158,18 @@ func infoOf(c *call, o *schema.Object) objectInfo {
 		urls["eventSchema"] = path + "/eventSchema"
 	}
 	return objectInfo{
-		Createable: true, Custom: o.Custom, Deletable: record && deletable, KeyPrefix: o.KeyPrefix, Label: o.Label, LabelPlural: o.LabelPlural,
+		Createable: creatable(o), Custom: o.Custom, Deletable: record && deletable, KeyPrefix: o.KeyPrefix, Label: o.Label, LabelPlural: o.LabelPlural,
 		FeedEnabled: record, Layoutable: record, MruEnabled: record, Name: o.Name, Queryable: record, Replicateable: record && deletable,
-		Retrieveable: record, Searchable: record, Triggerable: true, Undeletable: record && deletable, Updateable: record, URLs: urls,
+		Retrieveable: record, Searchable: record, Triggerable: true, Undeletable: record && deletable, Updateable: record && creatable(o), URLs: urls,
 	}
+}
+
+// creatable says that callers may write any field of the object.
+func creatable(o *schema.Object) bool {
+	for _, f := range o.Fields {
+		if f.Createable {
+			return true
+		}
+	}
+	return false
 }

@@ -77,7 +77,8 @@ const longestGroupable = 255
 
 func describeField(f *schema.Field) fieldDescribe {
 	long := f.Type == schema.TypeTextArea && f.Length > longestGroupable
-	address := f.Type == schema.TypeAddress
+	address := f.Type == schema.TypeAddress || f.Type == schema.TypeLocation
+	long = long || f.Type == schema.TypeBase64
 	d := fieldDescribe{
 		Aggregatable: !long && !address && f.Type != schema.TypeBoolean, AutoNumber: f.AutoNumber != "",
 		ByteLength: byteLength(f), CascadeDelete: f.CascadeDelete, CompoundFieldName: optional(f.Compound),
@@ -91,6 +92,10 @@ func describeField(f *schema.Field) fieldDescribe {
 		ReferenceTo: append([]string{}, f.ReferenceTo...), RelationshipName: optional(f.RelationshipName),
 		RestrictedPicklist: f.Restricted, Scale: f.Scale, SoapType: soapType(f.Type),
 		Sortable: !long && !address && f.Type != schema.TypeMultiPicklist, Type: describeType(f.Type), Unique: f.Unique, Updateable: f.Updateable,
+	}
+	d.RestrictedDelete, d.Calculated = f.RestrictDelete, f.IsComputed()
+	if f.Formula != nil {
+		d.CalculatedFormula, d.FormulaNullAsZero = optional(f.Formula.Source()), true
 	}
 	if f.Type == schema.TypeInt {
 		d.Digits, d.Precision = f.Precision, 0
@@ -161,6 +166,10 @@ func soapType(t schema.Type) string {
 		return "xsd:time"
 	case schema.TypeAddress:
 		return "urn:address"
+	case schema.TypeLocation:
+		return "urn:location"
+	case schema.TypeBase64:
+		return "xsd:base64Binary"
 	default:
 		return "xsd:string"
 	}

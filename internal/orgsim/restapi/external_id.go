@@ -65,12 +65,12 @@ func ambiguous(c *call, o *schema.Object, ids []salesforce.ID) *problem {
 
 // upsert updates the record with the value or creates it, which ?updateOnly=true forbids.
 func (a *API) upsert(c *call, o *schema.Object, f *schema.Field, value string) error {
-	var in record.Row
-	if err := c.decode(&in); err != nil {
-		return err
-	}
 	if f.Type == schema.TypeID {
 		return a.update(c, o, salesforce.ID(value))
+	}
+	in, err := c.decodeRow(o)
+	if err != nil {
+		return err
 	}
 	for name := range in {
 		if strings.EqualFold(name, f.Name) {
@@ -79,7 +79,7 @@ func (a *API) upsert(c *call, o *schema.Object, f *schema.Field, value string) e
 	}
 	var id salesforce.ID
 	var created bool
-	err := a.transact(c, func(tx *record.Tx) (err error) {
+	err = a.transact(c, func(tx *record.Tx) (err error) {
 		if strings.EqualFold(c.r.URL.Query().Get("updateOnly"), "true") {
 			if ids, err := tx.Find(o, f, value); err != nil || len(ids) == 0 {
 				return firstError(err, resourceMissing())

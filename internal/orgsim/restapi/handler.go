@@ -149,7 +149,7 @@ func (a *API) respond(c *call) {
 		return
 	}
 	if err := a.dispatch(c); err != nil {
-		problem := asProblem(err)
+		problem := c.problem(err)
 		if problem.status == http.StatusInternalServerError {
 			a.cfg.Logger.ErrorContext(c.ctx, "org request failed", "method", c.method, "path", c.r.URL.Path, "err", err)
 		}

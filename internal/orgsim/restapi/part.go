@@ -47,7 +47,9 @@ func (a *API) subcall(ctx context.Context, outer *call, method, target string, b
 		return refusedPart(badRequest("INVALID_INPUT", "malformed subrequest: %s %s", method, target))
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Sforce-Call-Options", outer.r.Header.Get("Sforce-Call-Options"))
+	for _, name := range []string{"Sforce-Call-Options", "Sforce-Duplicate-Rule-Header"} {
+		r.Header.Set(name, outer.r.Header.Get(name))
+	}
 	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
@@ -65,7 +67,7 @@ func (a *API) subcall(ctx context.Context, outer *call, method, target string, b
 		return refusedPart(badRequest("INVALID_INPUT", "composite calls do not nest"))
 	}
 	if err := a.dispatch(c); err != nil {
-		return refusedPart(asProblem(err))
+		return refusedPart(c.problem(err))
 	}
 	return p
 }

@@ -24,8 +24,9 @@ type problem struct {
 	whole any
 	// more are further refusals of the same record.
 	more []*problem
-	// extra is what one code adds to its error object.
-	extra map[string]any
+	// extra is what one code adds to its error object, duplicates what it is made from.
+	extra      map[string]any
+	duplicates *record.Duplicates
 }
 
 func (p *problem) Error() string { return p.code + ": " + p.message }
@@ -67,7 +68,7 @@ func asProblem(err error) *problem {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &refused):
-		return &problem{status: statusOf(refused.Code), code: refused.Code, message: refused.Message, fields: refused.Fields}
+		return refusal(refused)
 	case errors.As(err, &query):
 		return badRequest(query.Code, "%s", query.Message)
 	case errors.As(err, &tooLarge):
@@ -76,6 +77,45 @@ func asProblem(err error) *problem {
 	return &problem{
 		status: http.StatusInternalServerError, code: "UNKNOWN_EXCEPTION",
 		message: "An unexpected error occurred. Please include this ErrorId if you contact support: 123456-789 (-1234567)",
+	}
+}
+
+func refusal(refused *record.Error) *problem {
+	p := &problem{
+		status: statusOf(refused.Code), code: refused.Code, message: refused.Message, fields: refused.Fields, duplicates: refused.Duplicates,
+	}
+	for _, m := range refused.More {
+		p.more = append(p.more, refusal(m))
+	}
+	return p
+}
+
+// problem maps an error to the answer of this call.
+func (c *call) problem(err error) *problem {
+	p := asProblem(err)
+	if p.duplicates != nil {
+		p.extra = map[string]any{"duplicateResut": duplicateResult(c.base(), p.message, p.duplicates)}
+	}
+	return p
+}
+
+// duplicateResult says which records a duplicate rule found. The org misspells its key.
+func duplicateResult(base, message string, d *record.Duplicates) map[string]any {
+	records := make([]map[string]any, len(d.IDs))
+	for i, id := range d.IDs {
+		records[i] = map[string]any{
+			"additionalInformation": []any{}, "fieldDiffs": []any{}, "matchConfidence": 100.0,
+			"record": map[string]any{
+				"attributes": map[string]any{"type": d.Object.Name, "url": base + "/sobjects/" + d.Object.Name + "/" + string(id)}, "Id": id,
+			},
+		}
+	}
+	return map[string]any{
+		"allowSave": d.AllowSave, "duplicateRule": d.Rule, "duplicateRuleEntityType": d.Object.Name, "errorMessage": message,
+		"matchResults": []any{map[string]any{
+			"entityType": d.Object.Name, "errors": []any{}, "matchEngine": "ExactMatchEngine", "matchRecords": records,
+			"rule": d.Rule, "size": len(records), "success": true,
+		}},
 	}
 }
 

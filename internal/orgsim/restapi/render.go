@@ -132,11 +132,23 @@ func (p *page) node(base string, n *soql.Node, row []any, aggregate bool) {
 			p.children(base, row[item.Column])
 		case item.Parts != nil:
 			p.compound(item.Parts, func(i int) any { return row[item.Parts[i].Column] })
+		case item.Type == schema.TypeBase64 && n.Object != nil:
+			p.blob(base, n.Object.Name, row[n.IDColumn], item.Name, row[item.Column])
 		default:
 			p.value(row[item.Column], item.Type)
 		}
 	}
 	p.raw("}")
+}
+
+// blob writes the path of a blob, null when there is none.
+func (p *page) blob(base, object string, id any, field string, value any) {
+	text, ok := id.(string)
+	if !ok || value == nil {
+		p.raw("null")
+		return
+	}
+	p.text(base + "/sobjects/" + object + "/" + text + "/" + field)
 }
 
 // children writes the result of a child subquery, null when the record has none.
@@ -184,14 +196,16 @@ func (p *page) record(base string, o *schema.Object, row record.Row, fields []*s
 	p.attributes(base, o.Name, row["Id"].(string))
 	for _, f := range fields {
 		p.key(f.Name)
-		p.field(o, row, f)
+		p.field(base, o, row, f)
 	}
 	p.raw("}")
 }
 
-func (p *page) field(o *schema.Object, row record.Row, f *schema.Field) {
+func (p *page) field(base string, o *schema.Object, row record.Row, f *schema.Field) {
 	switch f.Type {
-	case schema.TypeAddress:
+	case schema.TypeBase64:
+		p.blob(base, o.Name, row["Id"], f.Name, row[f.Name])
+	case schema.TypeAddress, schema.TypeLocation:
 		fields := o.Parts(f.Name)
 		parts := make([]soql.Item, len(fields))
 		for i, part := range fields {

@@ -46,6 +46,9 @@ func (a *API) sobjects(c *call, path []string) error {
 		}
 		return a.byID(c, o, path[1])
 	case 3:
+		if id, f, ok := blobField(o, path[1], path[2]); ok {
+			return a.blob(c, o, id, f)
+		}
 		return a.byExternalID(c, o, path[1], path[2])
 	}
 	return resourceMissing()
@@ -74,15 +77,15 @@ func savedAs(id salesforce.ID) saved {
 }
 
 func (a *API) create(c *call, o *schema.Object) error {
-	var in record.Row
-	if err := c.decode(&in); err != nil {
+	in, err := c.decodeRow(o)
+	if err != nil {
 		return err
 	}
 	if o.Kind == schema.PlatformEvent {
 		return a.publish(c, o, in)
 	}
 	var id salesforce.ID
-	err := a.transact(c, func(tx *record.Tx) (err error) {
+	err = a.transact(c, func(tx *record.Tx) (err error) {
 		id, err = tx.Create(o, in)
 		return err
 	})
@@ -164,11 +167,11 @@ func namedFields(o *schema.Object, names []string) ([]*schema.Field, error) {
 }
 
 func (a *API) update(c *call, o *schema.Object, id salesforce.ID) error {
-	var in record.Row
-	if err := c.decode(&in); err != nil {
+	in, err := c.decodeRow(o)
+	if err != nil {
 		return err
 	}
-	err := a.transact(c, func(tx *record.Tx) error {
+	err = a.transact(c, func(tx *record.Tx) error {
 		if err := c.mayUpdate(tx, o, id); err != nil {
 			return err
 		}

@@ -56,7 +56,7 @@ func (a *API) tree(c *call, name string) error {
 	var failed []treeResult
 	err := a.transact(c, func(tx *record.Tx) error {
 		return tx.Nested(func() (err error) {
-			results, failed, err = growTree(tx, reader.levels)
+			results, failed, err = growTree(c, tx, reader.levels)
 			if err == nil && len(failed) > 0 {
 				return errRolledBack
 			}
@@ -75,7 +75,7 @@ func (a *API) tree(c *call, name string) error {
 }
 
 // growTree creates level by level and stops below a level with errors.
-func growTree(tx *record.Tx, levels [][]*treeNode) (saved, failed []treeResult, err error) {
+func growTree(c *call, tx *record.Tx, levels [][]*treeNode) (saved, failed []treeResult, err error) {
 	for _, level := range levels {
 		for _, n := range level {
 			if n.parent != nil {
@@ -88,7 +88,7 @@ func growTree(tx *record.Tx, levels [][]*treeNode) (saved, failed []treeResult, 
 			case asProblem(err).status == http.StatusInternalServerError:
 				return nil, nil, err
 			default:
-				failed = append(failed, treeResult{Reference: n.reference, Errors: asProblem(err).bodies("statusCode")})
+				failed = append(failed, treeResult{Reference: n.reference, Errors: c.problem(err).bodies("statusCode")})
 			}
 		}
 		if len(failed) > 0 {
