@@ -37,6 +37,11 @@ func TestJSForce(t *testing.T) {
 	runNode(t, "jsforce.test.mjs", startOrg(t))
 }
 
+func TestJSForceBulk(t *testing.T) {
+	t.Parallel()
+	runNode(t, "bulk.test.mjs", startOrg(t))
+}
+
 // runNode runs one suite in a process of its own against org. A suite passes
 // when every test in it ran and passed: nothing skipped, and not nothing at all.
 func runNode(t *testing.T, suite string, org orgInfo) {
