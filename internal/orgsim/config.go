@@ -8,8 +8,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/orgsim/apex"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/session"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
@@ -25,6 +27,8 @@ const (
 	DefaultPassword                   = "sallyport"
 
 	defaultAddr = "127.0.0.1:0"
+	// defaultRequests is the daily API allocation of an org without licences to count.
+	defaultRequests = 100_000
 	// Off as an address keeps a listener from being opened.
 	Off = "off"
 )
@@ -62,8 +66,16 @@ type Config struct {
 	// StreamingClients is how many CometD clients the org serves at once. OverflowAt,
 	// DailyDelivered and HourlyPublished are as in bus.Config.
 	StreamingClients, OverflowAt, DailyDelivered, HourlyPublished int
+	// IntegrationsFile is a YAML file of [Integrations]; both add up.
+	IntegrationsFile string
+	Integrations     Integrations
+	// Apex has the limits of transactions that differ from the platform's; its parts
+	// are the org's own.
+	Apex apex.Config
 	// DailyRequests is the org's daily API allocation as /limits tells it.
 	DailyRequests int
+	// Faults are switched on from the start.
+	Faults []fault.Fault
 	Logger        *slog.Logger
 }
 
@@ -74,6 +86,7 @@ func (c Config) WithDefaults() Config {
 	c.PubSubTLSAddr = cmp.Or(c.PubSubTLSAddr, defaultAddr)
 	c.OrgID = cmp.Or(c.OrgID, DefaultOrgID)
 	c.OrgName = cmp.Or(c.OrgName, "Simulated Org")
+	c.DailyRequests = cmp.Or(c.DailyRequests, defaultRequests)
 	if c.Users == nil {
 		c.Users = []session.User{{
 			Username: DefaultUsername, Password: DefaultPassword, Email: DefaultUsername, FirstName: "Sim", LastName: "Admin",

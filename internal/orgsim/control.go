@@ -20,6 +20,10 @@ func (o *Org) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_sim/{$}", o.serveAbout)
 	mux.HandleFunc("GET /_sim/stats", o.serveStats)
+	mux.Handle("GET /_sim/requests", o.requests.Handler())
+	mux.HandleFunc("POST /_sim/snapshot", o.serveSnapshot)
+	mux.HandleFunc("POST /_sim/restore", o.serveRestore)
+	o.pageRoutes(mux)
 	mux.HandleFunc("GET /_sim/clock", o.serveClock)
 	mux.HandleFunc("POST /_sim/clock", o.serveMoveClock)
 	faults := o.faults.Handler()
@@ -36,6 +40,7 @@ func (o *Org) controlHandler() http.Handler {
 	})
 	mux.HandleFunc("POST /_sim/managed", o.serveDeclareManaged)
 	o.controlEvents(mux)
+	o.mountApex(mux)
 	return mux
 }
 
@@ -58,7 +63,12 @@ type About struct {
 	Topics        []string `json:"topics"`
 }
 
-func (o *Org) serveAbout(w http.ResponseWriter, _ *http.Request) {
+// serveAbout shows a person the state page and tells a program what there is.
+func (o *Org) serveAbout(w http.ResponseWriter, r *http.Request) {
+	if wantsPage(r) {
+		o.servePage(w, r, http.StatusOK, "")
+		return
+	}
 	about := About{
 		URL: o.url, OrgID: string(o.cfg.OrgID), PubSubAddr: o.PubSubAddr(), PubSubTLSAddr: o.PubSubTLSAddr(),
 		CACertPEM: string(o.CACertPEM()), Clock: o.now(),

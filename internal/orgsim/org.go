@@ -10,12 +10,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/orgsim/apex"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bus"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/callout"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/clock"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/eventapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/outbound"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/page"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/pubsubapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/restapi"
@@ -47,13 +51,21 @@ type Org struct {
 	pubsub   *pubsubapi.Server
 	cometd   *cometd.Server
 	events   *eventapi.API
+	callouts *callout.Client
+	apex     *apex.Runtime
+	outbound *outbound.Sender
 	tls      *pubsubapi.Certificate
+	requests *page.Log
+	page     *page.Renderer
 
 	listeners listeners
 	http      *http.Server
 	serving   sync.WaitGroup
 	calls     sync.WaitGroup // HTTP requests under way
 	failed    chan error     // the first server that failed; buffer of one
+
+	snapshotsMu sync.Mutex
+	snapshots   string // the folder of named snapshots, made when the first is taken
 
 	closing  sync.Once
 	closed   chan struct{}
@@ -66,7 +78,7 @@ func Start(ctx context.Context, cfg Config) (*Org, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("start org: %w", err)
 	}
-	o := &Org{cfg: cfg, faults: fault.NewBoard(cfg.Clock), failed: make(chan error, 1), closed: make(chan struct{})}
+	o := &Org{cfg: cfg, faults: fault.NewBoard(cfg.Clock), requests: page.NewLog(0), failed: make(chan error, 1), closed: make(chan struct{})}
 	if err := o.build(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start org: %w", err), o.Close())
 	}
@@ -84,6 +96,9 @@ func (o *Org) build(ctx context.Context) error {
 		}
 	}
 	var err error
+	if o.page, err = page.NewRenderer(); err != nil {
+		return err
+	}
 	if o.catalog, err = o.cfg.catalog(); err != nil {
 		return err
 	}
@@ -94,7 +109,7 @@ func (o *Org) build(ctx context.Context) error {
 	if o.url == "" {
 		o.url = "http://" + o.listeners.http.Addr().String()
 	}
-	for _, step := range []func(context.Context) error{o.buildState, o.buildAPIs, o.seed} {
+	for _, step := range []func(context.Context) error{o.buildState, o.buildAPIs, o.seed, o.switchOn} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -120,7 +135,12 @@ func (o *Org) buildState(ctx context.Context) error {
 			return err
 		}
 	}
-	o.records, err = record.Open(record.Config{Catalog: o.catalog, Dir: c.DataDir, Now: c.Clock.Now, Listener: o.bus})
+	if err := o.buildOutbound(); err != nil {
+		return err
+	}
+	o.records, err = record.Open(record.Config{
+		Catalog: o.catalog, Dir: c.DataDir, Now: c.Clock.Now, Listener: everyone{o.bus, o.outbound},
+	})
 	if err != nil {
 		return err
 	}
@@ -128,7 +148,10 @@ func (o *Org) buildState(ctx context.Context) error {
 		OrgID: c.OrgID, OrgName: c.OrgName, InstanceURL: o.url, Clock: c.Clock, Apps: c.Apps, Users: c.Users,
 		Lifetime: c.SessionLifetime, Audiences: c.Audiences, Logger: c.Logger,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return o.buildApex()
 }
 
 func (o *Org) buildAPIs(context.Context) error {
@@ -157,7 +180,7 @@ func (o *Org) buildAPIs(context.Context) error {
 	}
 	o.pubsub, err = pubsubapi.New(pubsubapi.Config{
 		OrgID: c.OrgID, InstanceHosts: []string{hostOf(o.url), o.listeners.http.Addr().String()}, Bus: o.bus, Sessions: o.sessions,
-		Clock: c.Clock, Faults: o.faults, Keepalive: c.Keepalive, CreditTimeout: c.CreditTimeout, CheckPayloads: c.CheckPayloads, Logger: c.Logger,
+		Clock: c.Clock, Faults: o.faults, Keepalive: c.Keepalive, CreditTimeout: c.CreditTimeout, CheckPayloads: c.CheckPayloads, Observe: o.observeCall, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -208,6 +231,7 @@ func (o *Org) Close() error {
 
 func (o *Org) close() error {
 	var problems []error
+	o.closeApex()
 	if o.pubsub != nil {
 		o.pubsub.Stop()
 	}
@@ -228,6 +252,7 @@ func (o *Org) close() error {
 	if o.bus != nil {
 		problems = append(problems, o.bus.Close())
 	}
+	problems = append(problems, o.dropSnapshots())
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("close org: %w", err)
 	}
