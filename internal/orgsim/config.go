@@ -76,7 +76,7 @@ type Config struct {
 	DailyRequests int
 	// Faults are switched on from the start.
 	Faults []fault.Fault
-	Logger        *slog.Logger
+	Logger *slog.Logger
 }
 
 // WithDefaults fills in what is not set, the catalog excepted.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/bulkapi"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/cometd"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 )
 
 const (
@@ -20,8 +21,11 @@ const (
 // and means nothing, any other is part of the path.
 func (o *Org) handler() http.Handler {
 	login := o.sessions.Handler()
-	control := onlyLoopback(o.controlHandler())
-	faulty := o.faults.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	control := o.onlyLocal(o.controlHandler())
+	around := fault.Around{
+		Revoke: func(token string) { o.sessions.Revoke(token) }, DailyRequests: o.cfg.DailyRequests, InstanceURL: o.url,
+	}
+	faulty := o.observed(o.faults.MiddlewareIn(around, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case cometd.Serves(path):
 			o.cometd.ServeHTTP(w, r)
@@ -32,7 +36,7 @@ func (o *Org) handler() http.Handler {
 		default:
 			login.ServeHTTP(w, r)
 		}
-	}), func(token string) { o.sessions.Revoke(token) })
+	})))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.calls.Add(1)
 		defer o.calls.Done()
@@ -48,17 +52,35 @@ func (o *Org) handler() http.Handler {
 	})
 }
 
-// onlyLoopback refuses callers from other machines, and pages in a browser that
-// reach for the simulator: the control API has no login.
-func onlyLoopback(next http.Handler) http.Handler {
+// onlyLocal refuses callers from other machines, and pages in a browser that reach
+// for the simulator, by another origin or by a name of their own for this machine:
+// the control API has no login.
+func (o *Org) onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ip := net.ParseIP(hostOnly(r.RemoteAddr))
-		if ip == nil || !ip.IsLoopback() || r.Header.Get("Origin") != "" {
+		if !isLoopback(hostOnly(r.RemoteAddr)) || !o.isOwnHost(r.Host) || !sameOrigin(r) {
 			writeJSON(w, http.StatusForbidden, problem("the control API answers local programs only"))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// isOwnHost says that a request was meant for this machine, or for the name that
+// the org was given.
+func (o *Org) isOwnHost(host string) bool {
+	name := hostOnly(host)
+	return isLoopback(name) || strings.EqualFold(name, "localhost") || strings.EqualFold(host, hostOf(o.url))
+}
+
+// sameOrigin lets programs pass, which send no Origin, and the org's own page.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host
 }
 
 func problem(text string) map[string]string { return map[string]string{"error": text} }

@@ -139,7 +139,7 @@ func (o *Org) buildState(ctx context.Context) error {
 		return err
 	}
 	o.records, err = record.Open(record.Config{
-		Catalog: o.catalog, Dir: c.DataDir, Now: c.Clock.Now, Listener: everyone{o.bus, o.outbound},
+		Catalog: o.catalog, Dir: c.DataDir, Now: c.Clock.Now, Listener: everyone{o.bus, o.outbound}, Before: o.refuseWrite,
 	})
 	if err != nil {
 		return err

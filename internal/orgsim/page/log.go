@@ -108,3 +108,9 @@ func (l *Log) Close() {
 		close(l.more)
 	}
 }
+
+// Clean makes the texts that a client chose safe to keep and to print.
+func (r Request) Clean() Request {
+	r.Client, r.App, r.Method, r.Path, r.Query = clip(r.Client), clip(r.App), clip(r.Method), clip(r.Path), clip(r.Query)
+	return r
+}

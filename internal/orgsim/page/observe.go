@@ -25,8 +25,8 @@ type Observer struct {
 func (o *Observer) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		entry := Request{
-			Time: o.Now(), Client: clip(clientOf(r.Header)), Method: clip(r.Method), Path: clip(r.URL.Path),
-			Query: clip(queryOf(r)), Family: familyOf(r.URL.Path),
+			Time: o.Now(), Client: clientOf(r.Header), Method: r.Method, Path: r.URL.Path,
+			Query: queryOf(r), Family: familyOf(r.URL.Path),
 		}
 		if token := bearer(r); token != "" {
 			entry.App = o.App(token)
@@ -36,7 +36,7 @@ func (o *Observer) Middleware(next http.Handler) http.Handler {
 		defer func() {
 			entry.Micros = time.Since(began).Microseconds()
 			entry.Status, entry.Failed = noted.outcome()
-			o.Log.Add(entry)
+			o.Log.Add(entry.Clean())
 		}()
 		next.ServeHTTP(noted, r)
 	})
