@@ -70,6 +70,7 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 		rows.queue(s, batch)
 		books.queue(s, batch)
 		places.queue(s, batch)
+		s.queueProgress(batch, calls)
 		return conn.SendBatch(ctx, batch).Close()
 	})
 	if err == nil {

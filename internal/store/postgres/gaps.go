@@ -20,9 +20,8 @@ func (s *Store) OpenGap(ctx context.Context, g subscription.Gap) (number int64, 
 		return 0, err
 	}
 	err = s.write(ctx, "open gap", func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, s.q(`
-			INSERT INTO @gaps (subscription, state, cause, detail, span_from, span_until, opened, closed, refilled)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING number`), gapValues(g)...).Scan(&number)
+		return conn.QueryRow(ctx, s.q("INSERT INTO @gaps ("+gapColumns+") VALUES ("+gapParameters+") RETURNING number"),
+			gapValues(g)...).Scan(&number)
 	})
 	return number, err
 }
@@ -34,8 +33,7 @@ func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 	}
 	var found bool
 	err := s.write(ctx, "update gap", func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, s.q(`UPDATE @gaps SET subscription = $1, state = $2, cause = $3, detail = $4, span_from = $5, span_until = $6,
-			opened = $7, closed = $8, refilled = $9 WHERE number = $10`), append(gapValues(g), g.Number)...)
+		tag, err := conn.Exec(ctx, s.q(setGap), append(gapValues(g), g.Number)...)
 		found = tag.RowsAffected() == 1
 		return err
 	})
@@ -45,18 +43,35 @@ func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 	return err
 }
 
+// The columns of a gap, in the order of gapValues and scanGap.
+const (
+	gapColumns    = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read"
+	gapParameters = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::bytea, $12, $13, $14"
+	setGap        = "UPDATE @gaps SET (" + gapColumns + ") = (" + gapParameters + ") WHERE number = $15"
+)
+
+// queueProgress replaces gaps that have not ended.
+func (s *Store) queueProgress(batch *pgx.Batch, calls []*call[*appendCall]) {
+	for _, c := range calls {
+		if g := c.item.Gap; g != nil && c.err == nil {
+			batch.Queue(s.q(setGap+" AND state IN ($16, $17)"),
+				append(gapValues(*g), g.Number, string(subscription.GapOpen), string(subscription.GapRefilling))...)
+		}
+	}
+}
+
 func gapValues(g subscription.Gap) []any {
+	var cursor []byte = g.Cursor
 	return []any{
 		text(g.Subscription), string(g.State), text(g.Cause), text(g.Detail), nullable(g.From), nullable(g.Until),
-		nullable(g.Opened), nullable(g.Closed), g.Refilled,
+		nullable(g.Opened), nullable(g.Closed), g.Refilled, text(g.Object), cursor, nullable(g.Began), nullable(g.Filled), g.Read,
 	}
 }
 
 // Gaps implements [subscription.Journal].
 func (s *Store) Gaps(ctx context.Context, name string) (gaps []subscription.Gap, err error) {
 	err = s.read(ctx, "list gaps", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.q(`SELECT number, subscription, state, cause, detail, span_from, span_until, opened, closed, refilled
-			FROM @gaps WHERE $1 = '' OR subscription = $1 ORDER BY number DESC`), text(name))
+		rows, err := tx.Query(ctx, s.q("SELECT number, "+gapColumns+" FROM @gaps WHERE $1 = '' OR subscription = $1 ORDER BY number DESC"), text(name))
 		if err != nil {
 			return err
 		}
@@ -72,10 +87,13 @@ func (s *Store) Gaps(ctx context.Context, name string) (gaps []subscription.Gap,
 func scanGap(row pgx.CollectableRow) (subscription.Gap, error) {
 	var g subscription.Gap
 	var state string
-	var from, until, opened, closed *time.Time
-	err := row.Scan(&g.Number, &g.Subscription, &state, &g.Cause, &g.Detail, &from, &until, &opened, &closed, &g.Refilled)
+	var cursor []byte
+	var from, until, opened, closed, began, filled *time.Time
+	err := row.Scan(&g.Number, &g.Subscription, &state, &g.Cause, &g.Detail, &from, &until, &opened, &closed, &g.Refilled,
+		&g.Object, &cursor, &began, &filled, &g.Read)
 	g.State = subscription.GapState(state)
-	g.Subscription, g.Cause, g.Detail = untext(g.Subscription), untext(g.Cause), untext(g.Detail)
+	g.Subscription, g.Cause, g.Detail, g.Object = untext(g.Subscription), untext(g.Cause), untext(g.Detail), untext(g.Object)
+	g.Cursor, g.Began, g.Filled = cursor, instant(began), instant(filled)
 	g.From, g.Until, g.Opened, g.Closed = instant(from), instant(until), instant(opened), instant(closed)
 	return g, err
 }

@@ -69,6 +69,11 @@ func (tx *txn) append(a subscription.Append, events []event.Event) error {
 			return err
 		}
 	}
+	if a.Gap != nil {
+		if err := tx.progress(a.Gap); err != nil {
+			return err
+		}
+	}
 	return tx.move(a)
 }
 

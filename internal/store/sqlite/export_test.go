@@ -121,3 +121,6 @@ func Setting(ctx context.Context, s contract.Store, name string) (value string, 
 	})
 	return value, err
 }
+
+// FirstSchema is the schema of version 1, as the first files have it.
+const FirstSchema = schema

@@ -16,8 +16,7 @@ var errUnknownGap = errors.New("no such gap")
 func (s *Store) OpenGap(ctx context.Context, g subscription.Gap) (number int64, err error) {
 	err = s.write(ctx, "open gap", func(*task) func(*txn) error {
 		return func(tx *txn) error {
-			err := execute(tx.w.conn, `INSERT INTO gaps (subscription, state, cause, detail, span_from, span_until, opened, closed, refilled)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, gapValues(g)...)
+			err := execute(tx.w.conn, "INSERT INTO gaps ("+gapColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", gapValues(g)...)
 			number = tx.w.conn.LastInsertRowID()
 			return err
 		}
@@ -29,8 +28,7 @@ func (s *Store) OpenGap(ctx context.Context, g subscription.Gap) (number int64, 
 func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 	return s.write(ctx, "update gap", func(t *task) func(*txn) error {
 		return func(tx *txn) error {
-			err := execute(tx.w.conn, `UPDATE gaps SET subscription = ?, state = ?, cause = ?, detail = ?, span_from = ?, span_until = ?,
-				opened = ?, closed = ?, refilled = ? WHERE number = ?`, append(gapValues(g), g.Number)...)
+			err := execute(tx.w.conn, setGap, append(gapValues(g), g.Number)...)
 			if err == nil && tx.w.conn.Changes() == 0 {
 				t.err = fmt.Errorf("update gap %d: %w", g.Number, errUnknownGap)
 			}
@@ -39,30 +37,53 @@ func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 	})
 }
 
+// The columns of a gap, in the order of gapValues and scanGap.
+const (
+	gapColumns = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read"
+	setGap     = "UPDATE gaps SET (" + gapColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?"
+)
+
+// progress replaces a gap that has not ended.
+func (tx *txn) progress(g *subscription.Gap) error {
+	values := append(gapValues(*g), g.Number, string(subscription.GapOpen), string(subscription.GapRefilling))
+	if err := execute(tx.w.conn, setGap+" AND state IN (?, ?)", values...); err != nil {
+		return fmt.Errorf("update gap %d: %w", g.Number, err)
+	}
+	return nil
+}
+
 func gapValues(g subscription.Gap) []any {
+	var cursor any
+	if g.Cursor != nil {
+		cursor = []byte(g.Cursor)
+	}
 	return []any{
 		g.Subscription, string(g.State), g.Cause, g.Detail, micros(g.From), micros(g.Until),
-		micros(g.Opened), micros(g.Closed), g.Refilled,
+		micros(g.Opened), micros(g.Closed), g.Refilled, g.Object, cursor, micros(g.Began), micros(g.Filled), g.Read,
 	}
 }
 
 // Gaps implements [subscription.Journal].
 func (a *archive) Gaps(ctx context.Context, name string) (gaps []subscription.Gap, err error) {
 	err = a.read(ctx, func(c *conn) error {
-		return c.query(`SELECT number, subscription, state, cause, detail, span_from, span_until, opened, closed, refilled
-			FROM gaps WHERE ?1 = '' OR subscription = ?1 ORDER BY number DESC`, []any{name}, func(r row) {
-			gaps = append(gaps, subscription.Gap{
-				Number: r.ColumnInt64(0), Subscription: r.ColumnText(1), State: subscription.GapState(r.ColumnText(2)),
-				Cause: r.ColumnText(3), Detail: r.ColumnText(4),
-				From: instant(r.ColumnInt64(5)), Until: instant(r.ColumnInt64(6)),
-				Opened: instant(r.ColumnInt64(7)), Closed: instant(r.ColumnInt64(8)), Refilled: r.ColumnInt64(9),
-			})
-		})
+		return c.query("SELECT number, "+gapColumns+" FROM gaps WHERE ?1 = '' OR subscription = ?1 ORDER BY number DESC", []any{name},
+			func(r row) { gaps = append(gaps, scanGap(r)) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list gaps: %w", err)
 	}
 	return gaps, nil
+}
+
+func scanGap(r row) subscription.Gap {
+	return subscription.Gap{
+		Number: r.ColumnInt64(0), Subscription: r.ColumnText(1), State: subscription.GapState(r.ColumnText(2)),
+		Cause: r.ColumnText(3), Detail: r.ColumnText(4),
+		From: instant(r.ColumnInt64(5)), Until: instant(r.ColumnInt64(6)),
+		Opened: instant(r.ColumnInt64(7)), Closed: instant(r.ColumnInt64(8)), Refilled: r.ColumnInt64(9),
+		Object: r.ColumnText(10), Cursor: columnBytes(r.Stmt, 11),
+		Began: instant(r.ColumnInt64(12)), Filled: instant(r.ColumnInt64(13)), Read: r.ColumnInt64(14),
+	}
 }
 
 // Checkpoint implements [subscription.Journal].

@@ -45,6 +45,9 @@ func openOwner(path string, cfg contract.Config) (_ *Store, err error) {
 			}
 		}
 	}()
+	if err := createPrivate(path, path+"-owner"); err != nil {
+		return nil, refused(path, err)
+	}
 	if s.owner, err = own(path); err != nil {
 		return nil, err
 	}
@@ -73,6 +76,22 @@ func openOwner(path string, cfg contract.Config) (_ *Store, err error) {
 	go w.loop()
 	go s.wal.loop()
 	return s, nil
+}
+
+// createPrivate creates missing files readable by this user alone, because they
+// hold payloads; SQLite gives its write-ahead log the mode of the file it
+// belongs to. A file that is there keeps the mode somebody gave it.
+func createPrivate(files ...string) error {
+	for _, name := range files {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refused says why a file cannot be opened.

@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -19,7 +19,7 @@ const (
 	rowDead      = 2
 )
 
-// schema keeps the rows that settle in place (events) apart from the payloads,
+// schema is that of version 1. It keeps the rows that settle in place (events) apart from the payloads,
 // which are written once, so that a settlement rewrites few pages. All keys but
 // those of the idempotency keys rise with time: an index on the random event id
 // would spread each commit over the whole file.
@@ -111,6 +111,16 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 `
 
+// upgrades lead from one version to the next; the first leads from version 1. A
+// new file takes the way of an old one, so that there is one way to every version.
+var upgrades = []string{`
+ALTER TABLE gaps ADD COLUMN object TEXT NOT NULL DEFAULT '';
+ALTER TABLE gaps ADD COLUMN cursor BLOB;
+ALTER TABLE gaps ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gaps ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gaps ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+`}
+
 // migrate brings the file's tables to schemaVersion. The caller owns the file.
 func migrate(conn *sqlite.Conn) (err error) {
 	version, err := pragmaInt(conn, "user_version")
@@ -122,23 +132,39 @@ func migrate(conn *sqlite.Conn) (err error) {
 		return nil
 	case version > schemaVersion:
 		return fmt.Errorf("file has schema version %d, this program knows up to %d", version, schemaVersion)
-	case version != 0:
+	case version < 0:
 		return fmt.Errorf("file has unknown schema version %d", version)
-	}
-	if tables, err := resultInt(conn, "SELECT count(*) FROM sqlite_schema"); err != nil {
-		return err
-	} else if tables != 0 {
-		return errors.New("file is a SQLite database of something else")
 	}
 	end, err := sqlitex.ImmediateTransaction(conn)
 	if err != nil {
 		return fmt.Errorf("begin migration: %w", err)
 	}
 	defer end(&err)
+	if version == 0 {
+		if err := create(conn); err != nil {
+			return err
+		}
+		version = 1
+	}
+	for _, upgrade := range upgrades[version-1:] {
+		if err := executeAll(conn, upgrade); err != nil {
+			return fmt.Errorf("upgrade tables: %w", err)
+		}
+	}
+	return execute(conn, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+}
+
+// create makes the tables of version 1 in an empty file.
+func create(conn *sqlite.Conn) error {
+	if tables, err := resultInt(conn, "SELECT count(*) FROM sqlite_schema"); err != nil {
+		return err
+	} else if tables != 0 {
+		return errors.New("file is a SQLite database of something else")
+	}
 	if err := executeAll(conn, schema); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
-	return execute(conn, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+	return nil
 }
 
 // executeAll runs the statements of a script within the caller's transaction.

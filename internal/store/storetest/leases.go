@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -104,6 +106,52 @@ func leasesRace(s *suite) {
 
 var gapTests = []test{
 	{"Gaps_AreKeptWithTheirEnd", gapsKept},
+	{"Gaps_MoveWithTheEventsThatFillThem", gapsMoveWithEvents},
+}
+
+// gapsMoveWithEvents: a refill's events and its cursor land together or not at
+// all, and what a person has ended stays ended.
+func gapsMoveWithEvents(s *suite) {
+	st := s.open()
+	now := s.Clock.Now()
+	l, _, err := st.Acquire(s.ctx, "topic", "one", lease)
+	s.check(err)
+	g := subscription.Gap{
+		Subscription: "topic", State: subscription.GapRefilling, Object: "Account", Cause: "overflow", From: now.Add(-time.Hour),
+		Opened: now, Began: now.Add(time.Second),
+	}
+	g.Number, err = st.OpenGap(s.ctx, g)
+	s.check(err)
+	g.Cursor, g.Read, g.Refilled = event.Position("\x00page 2\xff"), 3, 2
+	step := subscription.Append{Subscription: "topic", Fence: l.Fence, Events: evs("refilled", 2), Gap: &g}
+	s.check(st.Append(s.ctx, step))
+	fenced := g
+	fenced.Read, step.Fence, step.Gap = 99, l.Fence+1, &fenced
+	if err := st.Append(s.ctx, step); !errors.Is(err, subscription.ErrFenced) {
+		s.Fatalf("append under another fence: %v", err)
+	}
+	g.Filled = now.Add(time.Minute)
+	s.check(st.Append(s.ctx, subscription.Append{Subscription: "topic", Fence: l.Fence, Gap: &g}))
+	s.wantGap(st, g)
+	if cp, err := st.Checkpoint(s.ctx, "topic"); err != nil || cp.Position != nil || !cp.EventTime.IsZero() {
+		s.Fatalf("a refill moved the position: %+v, %v", cp, err)
+	}
+	g.State, g.Closed = subscription.GapAccepted, now
+	s.check(st.UpdateGap(s.ctx, g))
+	late := g
+	late.State, late.Read, late.Closed = subscription.GapRefilling, 100, time.Time{}
+	s.check(st.Append(s.ctx, subscription.Append{Subscription: "topic", Fence: l.Fence, Gap: &late}))
+	s.wantGap(st, g)
+	s.claimAll(st, 2)
+}
+
+func (s *suite) wantGap(st contract.Store, want subscription.Gap) {
+	s.Helper()
+	got, err := st.Gaps(s.ctx, want.Subscription)
+	s.check(err)
+	if diff := cmp.Diff([]subscription.Gap{want}, got); diff != "" {
+		s.Fatalf("gap differs (-want +got):\n%s", diff)
+	}
 }
 
 func gapsKept(s *suite) {
