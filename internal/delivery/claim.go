@@ -55,14 +55,18 @@ func (s *session) claimLoop(ctx context.Context) {
 }
 
 // runLength adapts the length of runs. Where many lanes have work, short runs
-// give every lane its turn, keep near the order of acceptance and so cost the store
-// less; where few have, only long ones keep the workers busy.
+// give more lanes their turn at once; where few have, only long ones keep the
+// workers busy. They do not get shorter than shortRun: then an event that waits
+// for its lane's next turn falls behind its neighbours, and a commit that settles
+// it alone costs the store as much as one that settles all of them.
 func (s *session) runLength(length, got, asked int) int {
 	if got == asked {
-		return max(length/2, min(2, s.cfg.Run))
+		return max(length/2, min(shortRun, s.cfg.Run))
 	}
 	return min(length*2, s.cfg.Run)
 }
+
+const shortRun = 4
 
 func (s *session) request(n, length int, probe bool) ClaimRequest {
 	req := ClaimRequest{

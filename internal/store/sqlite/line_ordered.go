@@ -19,7 +19,6 @@ const (
 // run at a time is handed out.
 type orderedLine struct {
 	lanes  [delivery.Lanes]lane
-	next   int // the lane that take looks at first, so that all get their turn
 	window int
 }
 
@@ -64,21 +63,20 @@ func (l *orderedLine) adopt(e *entry) {
 	l.lanes[e.lane].flying++
 }
 
+// take hands out the oldest events of all lanes. Giving the lanes turns instead
+// would let the sparse ones run ahead, and each commit would then touch pages all
+// over the backlog.
 func (l *orderedLine) take(now int64, limit, run int) []*entry {
 	var taken []*entry
-	for range l.lanes {
-		if len(taken) == limit {
-			break
-		}
-		ln := &l.lanes[l.next]
-		l.next = (l.next + 1) % len(l.lanes)
-		for _, e := range ln.head(now, min(run, limit-len(taken))) {
-			ln.flying++
-			taken = append(taken, e)
-		}
+	for i := range l.lanes {
+		taken = append(taken, l.lanes[i].head(now, run)...)
 	}
-	// By sequence over all lanes: neighbours are written with one statement.
+	// A lane's events stay in sequence, so what is cut off is the end of its run.
 	slices.SortFunc(taken, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	taken = taken[:min(limit, len(taken))]
+	for _, e := range taken {
+		l.lanes[e.lane].flying++
+	}
 	return taken
 }
 
