@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/store"
@@ -20,44 +21,49 @@ type counted struct {
 	appends, claims, settles tally
 }
 
-// tally counts calls and the events in them.
-type tally struct{ calls, events atomic.Int64 }
+// tally counts calls, the events in them and the time they took.
+type tally struct{ calls, events, took atomic.Int64 }
 
-func (t *tally) add(events int) {
+func (t *tally) add(events int, began time.Time) {
 	t.calls.Add(1)
 	t.events.Add(int64(events))
+	t.took.Add(int64(time.Since(began)))
 }
 
-func (t *tally) mean() float64 {
-	return float64(t.events.Load()) / float64(max(1, t.calls.Load()))
+func (t *tally) String() string {
+	calls := float64(max(1, t.calls.Load()))
+	return fmt.Sprintf("%.0f in %.1f ms", float64(t.events.Load())/calls, float64(t.took.Load())/calls/1e6)
 }
 
 func (c *counted) Append(ctx context.Context, a subscription.Append) error {
+	began := time.Now()
 	if err := c.Store.Append(ctx, a); err != nil {
 		return err
 	}
-	c.appends.add(len(a.Events))
+	c.appends.add(len(a.Events), began)
 	c.total += int64(len(a.Events))
 	c.stored(c.total)
 	return nil
 }
 
 func (c *counted) Claim(ctx context.Context, req delivery.ClaimRequest) ([]delivery.Claimed, error) {
+	began := time.Now()
 	claims, err := c.Store.Claim(ctx, req)
-	c.claims.add(len(claims))
+	c.claims.add(len(claims), began)
 	return claims, err
 }
 
 func (c *counted) Settle(ctx context.Context, all []delivery.Settlement) ([]delivery.Settlement, error) {
+	began := time.Now()
 	stale, err := c.Store.Settle(ctx, all)
-	c.settles.add(len(all))
+	c.settles.add(len(all), began)
 	return stale, err
 }
 
 func (c *counted) String() string {
-	text := fmt.Sprintf("events a call: append %.0f", c.appends.mean())
+	text := "events a call: append " + c.appends.String()
 	if c.claims.calls.Load() > 0 {
-		text += fmt.Sprintf(", claim %.0f, settle %.0f", c.claims.mean(), c.settles.mean())
+		text += ", claim " + c.claims.String() + ", settle " + c.settles.String()
 	}
 	return text
 }

@@ -59,8 +59,8 @@ type Product struct {
 	sub   *subscription.Subscriber
 	out   *httpout.Destination
 	send  *delivery.Dispatcher
-	// inFlight samples the deliveries under way.
-	inFlight tally
+	// inFlight is the sum of samples of the deliveries under way.
+	inFlight, samples int
 }
 
 // New opens the store and puts everything together. It calls stored with the
@@ -132,7 +132,8 @@ func (p *Product) watch(ctx context.Context) {
 		select {
 		case <-t.C:
 			if n := p.send.Status().InFlight; n > 0 { // not before the first, nor after the last
-				p.inFlight.add(n)
+				p.samples++
+				p.inFlight += n
 			}
 		case <-ctx.Done():
 			return
@@ -145,7 +146,7 @@ func (p *Product) watch(ctx context.Context) {
 func (p *Product) Notes() string {
 	text := p.store.String()
 	if p.send != nil {
-		text += fmt.Sprintf("; in flight %.0f", p.inFlight.mean())
+		text += fmt.Sprintf("; in flight %.0f", float64(p.inFlight)/float64(max(1, p.samples)))
 	}
 	return text
 }
