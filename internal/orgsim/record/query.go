@@ -66,32 +66,46 @@ func (e *Engine) run(ctx context.Context, plan *soql.Plan) (*Result, error) {
 		return result, nil
 	}
 	result.Total = len(result.Rows)
+	return result, e.readChildren(plan, result.Rows)
+}
+
+// readChildren runs the child subqueries of a plan for every row, and theirs for
+// every child.
+func (e *Engine) readChildren(plan *soql.Plan, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	for _, item := range plan.Root.Items {
 		if item.Children == nil {
 			continue
 		}
-		if err := e.readChildren(result, item); err != nil {
-			return nil, err
+		children, err := e.readChildrenOf(plan, rows, item)
+		if err != nil {
+			return err
+		}
+		if err := e.readChildren(item.Children, children); err != nil {
+			return err
 		}
 	}
-	return result, nil
+	return nil
 }
 
-// readChildren runs a child subquery for every record of the result.
-func (e *Engine) readChildren(result *Result, item soql.Item) error {
-	return e.prepared(item.Children, func(stmt *sqlite.Stmt) error {
-		for _, row := range result.Rows {
-			stmt.BindText(1, row[result.Plan.Root.IDColumn].(string))
-			rows, err := readAll(stmt, item.Children)
+func (e *Engine) readChildrenOf(plan *soql.Plan, rows [][]any, item soql.Item) (all [][]any, err error) {
+	err = e.prepared(item.Children, func(stmt *sqlite.Stmt) error {
+		for _, row := range rows {
+			stmt.BindText(1, row[plan.Root.IDColumn].(string))
+			children, err := readAll(stmt, item.Children)
 			if err != nil {
 				return err
 			}
-			if len(rows) > 0 {
-				row[item.Column] = &Result{Plan: item.Children, Rows: rows, Total: len(rows)}
+			if len(children) > 0 {
+				row[item.Column] = &Result{Plan: item.Children, Rows: children, Total: len(children)}
+				all = append(all, children...)
 			}
 		}
 		return nil
 	})
+	return all, err
 }
 
 // prepared runs fn with the plan's statement, its parameters bound.

@@ -46,6 +46,13 @@ func nodeColumns(n *soql.Node, aggregate bool) []columnMetadata {
 			})
 			continue
 		}
+		if item.Variants != nil {
+			name := item.Name
+			columns = append(columns, columnMetadata{
+				Aggregate: true, ColumnName: name, DisplayName: name, ForeignKeyName: &name, JoinColumns: nodeColumns(item.Variants[0], false),
+			})
+			continue
+		}
 		f := &schema.Field{Name: item.Name, Type: item.Type}
 		if n.Object != nil {
 			if known, ok := n.Object.Field(item.Name); ok {

@@ -139,3 +139,22 @@ func TestQuery_ColumnMetadata(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 }
+
+func TestQuery_FormatAndTypeOf(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	id := o.create("Account", `{"Name":"A","AnnualRevenue":-1234567,"NumberOfEmployees":1200}`)
+	task := o.create("Task", `{"Subject":"s","WhatId":"`+id+`","ActivityDate":"2026-08-02"}`)
+	lone := o.create("Task", `{"Subject":"t"}`)
+	o.call("GET", soqlURL("SELECT FORMAT(convertCurrency(AnnualRevenue)) r, FORMAT(NumberOfEmployees), FORMAT(CreatedDate) at, toLabel(Rating) FROM Account"), "").want(t, 200,
+		`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+id+`"},`+
+			`"r":"-$1,234,567","NumberOfEmployees":"1,200","at":"8/20/2026, 9:14 AM","Rating":null}]}`)
+	o.call("GET", soqlURL("SELECT FORMAT(SUM(NumberOfEmployees)) n FROM Account"), "").want(t, 200,
+		`{"totalSize":1,"done":true,"records":[{"attributes":{"type":"AggregateResult"},"n":"1,200"}]}`)
+	record := func(id, what, date string) string {
+		return `{"attributes":{"type":"Task","url":"/services/data/v67.0/sobjects/Task/` + id + `"},"What":` + what + `,"ActivityDate":` + date + `}`
+	}
+	o.call("GET", soqlURL("SELECT TYPEOF What WHEN Case THEN Subject WHEN Account THEN Name, NumberOfEmployees END, FORMAT(ActivityDate) FROM Task ORDER BY Subject"), "").want(t, 200,
+		`{"totalSize":2,"done":true,"records":[`+record(task, `{"attributes":{"type":"Account","url":"/services/data/v67.0/sobjects/Account/`+id+`"},"Name":"A","NumberOfEmployees":1200}`, `"8/2/2026"`)+
+			`,`+record(lone, "null", "null")+`]}`)
+}

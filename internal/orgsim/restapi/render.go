@@ -128,8 +128,12 @@ func (p *page) node(base string, n *soql.Node, row []any, aggregate bool) {
 			p.raw("null")
 		case item.Parent != nil:
 			p.node(base, item.Parent, row, false)
+		case item.Variants != nil:
+			p.variant(base, item.Variants, row)
 		case item.Children != nil:
 			p.children(base, row[item.Column])
+		case item.Format:
+			p.formatted(row[item.Column], item)
 		case item.Parts != nil:
 			p.compound(item.Parts, func(i int) any { return row[item.Parts[i].Column] })
 		case item.Type == schema.TypeBase64 && n.Object != nil:
@@ -149,6 +153,17 @@ func (p *page) blob(base, object string, id any, field string, value any) {
 		return
 	}
 	p.text(base + "/sobjects/" + object + "/" + text + "/" + field)
+}
+
+// variant writes the parent of a TYPEOF.
+func (p *page) variant(base string, variants []*soql.Node, row []any) {
+	for _, n := range variants {
+		if row[n.IDColumn] != nil {
+			p.node(base, n, row, false)
+			return
+		}
+	}
+	p.raw("null")
 }
 
 // children writes the result of a child subquery, null when the record has none.

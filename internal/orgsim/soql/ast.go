@@ -47,7 +47,27 @@ type ChildQuery struct {
 	at    position
 }
 
+// Constant is a literal argument: the numbers of GEOLOCATION, the unit of DISTANCE.
+type Constant struct{ Literal Literal }
+
+// TypeOf selects fields of a polymorphic parent by its type.
+type TypeOf struct {
+	Relationship *FieldPath
+	Whens        []When
+	Else         []*FieldPath // nil for none
+	at           position
+}
+
+// When is one branch of a TYPEOF.
+type When struct {
+	Type   string
+	Fields []*FieldPath
+	at     position
+}
+
 func (f *FieldPath) where() position  { return f.at }
+func (c *Constant) where() position   { return c.Literal.at }
+func (t *TypeOf) where() position     { return t.at }
 func (c *Call) where() position       { return c.at }
 func (c *ChildQuery) where() position { return c.at }
 

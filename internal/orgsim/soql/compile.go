@@ -18,6 +18,8 @@ type compiler struct {
 	depth   int // of child subqueries
 	columns []string
 	plan    *Plan
+	// absent are the grouped expressions that this part of a ROLLUP or CUBE sums over.
+	absent []string
 }
 
 // Compile resolves a parsed statement against the catalog. A refusal is an [*Error].
@@ -63,9 +65,13 @@ func (c *compiler) compile() {
 func (c *compiler) compileIn(s *scope) {
 	q := c.query
 	c.plan.Object = s.object
+	if call, ok := groupingCall(q); ok {
+		c.compileSets(call)
+		return
+	}
 	c.plan.Count = isBareCount(q)
 	c.plan.Aggregate = !c.plan.Count && (len(q.GroupBy) > 0 || hasAggregate(q))
-	groups := c.groups(s)
+	groups := c.groups(s, q.GroupBy)
 	switch {
 	case c.plan.Count:
 		c.countColumn()
@@ -74,18 +80,23 @@ func (c *compiler) compileIn(s *scope) {
 	default:
 		c.recordColumns(s)
 	}
-	tail := c.where(s, q.Where)
-	if len(groups) > 0 {
-		tail += " GROUP BY " + strings.Join(groups, ",")
-	}
-	if q.Having != nil {
-		if len(groups) == 0 {
-			c.refuse(q.fromAt, CodeMalformed, "HAVING needs GROUP BY")
-		}
-		tail += " HAVING " + c.condition(s, q.Having, true)
-	}
-	tail += c.order(s, groups) + c.page()
+	tail := c.where(s, q.Where) + c.grouped(s, groups, groups) + c.order(s, groups) + c.page()
 	c.plan.SQL, c.plan.Args = c.assemble(s, tail), c.args
+}
+
+// grouped is GROUP BY and HAVING. By are the groups of this part of the statement.
+func (c *compiler) grouped(s *scope, groups, by []string) string {
+	tail := ""
+	if len(by) > 0 {
+		tail = " GROUP BY " + strings.Join(by, ",")
+	}
+	if c.query.Having == nil {
+		return tail
+	}
+	if len(groups) == 0 {
+		c.refuse(c.query.fromAt, CodeMalformed, "HAVING needs GROUP BY")
+	}
+	return tail + " HAVING " + c.condition(s, c.query.Having, true)
 }
 
 // assemble puts the statement together. SELECT COUNT() with LIMIT counts no further.
@@ -119,23 +130,56 @@ func (c *compiler) column(sql string, kind schema.Type) int {
 	return len(c.columns) - 1
 }
 
-func (c *compiler) order(s *scope, groups []string) string {
-	var terms []string
+// orderTerm is one SQL expression to sort by and its direction.
+type orderTerm struct{ sql, direction string }
+
+func (c *compiler) orderTerms(s *scope, groups []string) []orderTerm {
+	var terms []orderTerm
 	for _, o := range c.query.OrderBy {
 		v := c.operand(s, o.Value, c.plan.Aggregate)
-		if v.field != nil && v.field.IsCompound() && v.field.Type != schema.TypePersonName {
+		if v.field != nil && (v.field.IsCompound() && v.field.Type != schema.TypePersonName || v.field.Type == schema.TypeMultiPicklist || v.field.Type == schema.TypeBase64) {
 			c.refuse(o.Value.where(), CodeField, "field '%s' can not be sorted in a query call", v.label)
 		}
 		c.mustBeGrouped(v, groups, o.Value.where())
-		term := v.sql
+		v.sql = c.present(v.sql)
+		direction := ""
 		if o.Desc {
-			term += " DESC"
+			direction = " DESC"
 		}
 		if o.NullsLast {
-			terms = append(terms, term+" NULLS LAST")
+			direction += " NULLS LAST"
 		} else {
-			terms = append(terms, term+" NULLS FIRST")
+			direction += " NULLS FIRST"
 		}
+		if rank := picklistRank(v); rank != "" {
+			terms = append(terms, orderTerm{rank, direction})
+		}
+		terms = append(terms, orderTerm{v.sql, direction})
+	}
+	return terms
+}
+
+// picklistRank is the place of a value in its picklist, which is what the org sorts
+// by; other values come after, in the order of their text.
+func picklistRank(v operand) string {
+	if v.field == nil || v.field.Type != schema.TypePicklist || len(v.field.Picklist) == 0 {
+		return ""
+	}
+	if v.sql == "NULL" { // summed over
+		return v.sql
+	}
+	var b strings.Builder
+	b.WriteString("CASE WHEN " + v.sql + " IS NULL THEN NULL")
+	for i, value := range v.field.Picklist {
+		b.WriteString(" WHEN " + v.sql + "='" + strings.ReplaceAll(value, "'", "''") + "' THEN " + strconv.Itoa(i))
+	}
+	return b.String() + " ELSE " + strconv.Itoa(len(v.field.Picklist)) + " END"
+}
+
+func (c *compiler) order(s *scope, groups []string) string {
+	var terms []string
+	for _, t := range c.orderTerms(s, groups) {
+		terms = append(terms, t.sql+t.direction)
 	}
 	if len(terms) == 0 || c.plan.Count {
 		return ""
@@ -153,7 +197,20 @@ func isBareCount(q *Query) bool {
 
 func hasAggregate(q *Query) bool {
 	for _, item := range q.Select {
-		if call, ok := item.Value.(*Call); ok && isAggregate(call.Name) {
+		if call, ok := item.Value.(*Call); ok && isAggregateIn(call) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAggregateIn finds an aggregate also inside FORMAT().
+func isAggregateIn(call *Call) bool {
+	if isAggregate(call.Name) {
+		return true
+	}
+	for _, arg := range call.Args {
+		if inner, ok := arg.(*Call); ok && isAliasable(call.Name) && isAggregateIn(inner) {
 			return true
 		}
 	}

@@ -6,15 +6,19 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 )
 
-// maxChildQueries is how many child subqueries one statement may have.
-const maxChildQueries = 20
+const (
+	// maxChildQueries is how many child subqueries one statement may have.
+	maxChildQueries = 20
+	// maxChildLevels is how deep they may nest, the outer statement included.
+	maxChildLevels = 5
+)
 
 // selectChildren compiles a subquery over the children of each record, named by
 // the relationship: (SELECT LastName FROM Contacts).
 func (c *compiler) selectChildren(s *scope, sub *ChildQuery) {
 	q := sub.Query
-	if c.depth > 0 {
-		c.refuse(sub.at, CodeMalformed, "child subqueries nest one level only in this org simulator")
+	if c.depth == maxChildLevels-1 {
+		c.refuse(sub.at, CodeMalformed, "SOQL statements cannot query child relationships more than %d levels", maxChildLevels)
 	}
 	if len(q.GroupBy) > 0 || q.Having != nil || hasAggregate(q) {
 		c.refuse(sub.at, CodeMalformed, "aggregates are not allowed in a child subquery")

@@ -23,19 +23,32 @@ func (c *compiler) recordColumns(s *scope) {
 	if c.opts.RowID && c.depth == 0 {
 		c.plan.RowID = c.column(s.base.name+".rowid", schema.TypeInt)
 	}
+	unnamed := 0
 	for _, item := range c.query.Select {
-		if item.Alias != "" {
+		call, isCall := item.Value.(*Call)
+		if item.Alias != "" && !(isCall && isAliasable(call.Name)) {
 			c.refuse(item.Value.where(), CodeMalformed, "only aggregate expressions use field aliasing")
 		}
 		switch v := item.Value.(type) {
 		case *FieldPath:
 			c.selectField(s, v)
 		case *Call:
-			c.selectCall(s, v)
+			if c.selectCall(s, v, item.Alias, unnamed) {
+				unnamed++
+			}
 		case *ChildQuery:
 			c.selectChildren(s, v)
+		case *TypeOf:
+			c.selectTypeOf(s, v)
+		default:
+			c.refuse(v.where(), CodeMalformed, "unexpected token: '%s'", printValue(v))
 		}
 	}
+}
+
+// isAliasable says that a function among plain fields may be given a name.
+func isAliasable(name string) bool {
+	return slices.Contains([]string{"TOLABEL", "FORMAT", "CONVERTCURRENCY", "DISTANCE"}, name)
 }
 
 func (c *compiler) node(s *source) *Node {
@@ -72,19 +85,75 @@ func (c *compiler) item(src *source, f *schema.Field) Item {
 	return item
 }
 
-// selectCall compiles the functions allowed among plain fields.
-func (c *compiler) selectCall(s *scope, call *Call) {
+// selectCall compiles the functions allowed among plain fields. It says whether it
+// used a name of the expr0, expr1 kind.
+func (c *compiler) selectCall(s *scope, call *Call, alias string, unnamed int) bool {
 	switch call.Name {
 	case "FIELDS":
 		c.selectGroup(s, call)
-	case "TOLABEL", "FORMAT", "CONVERTCURRENCY": // labels are the values and there is one currency and locale
-		path, ok := onlyField(call)
-		if !ok {
-			c.refuse(call.at, CodeMalformed, "%s needs one field", call.Name)
-		}
+		return false
+	case "TOLABEL", "FORMAT", "CONVERTCURRENCY":
+		return c.selectSpelled(s, call, alias, unnamed)
+	case "DISTANCE":
+		v := c.operand(s, call, false)
+		c.addNamed(alias, unnamed, Item{Column: c.column(v.sql, v.kind), Type: v.kind})
+		return alias == ""
+	}
+	c.refuse(call.at, CodeMalformed, "unexpected token: '%s'", call.Name)
+	return false
+}
+
+// selectSpelled compiles the functions that only change how a value is spelled.
+// Labels are the values, and there is one currency.
+func (c *compiler) selectSpelled(s *scope, call *Call, alias string, unnamed int) bool {
+	path, plain := innermost(call)
+	if !plain {
+		v := c.operand(s, call, false)
+		c.addNamed(alias, unnamed, Item{Column: c.column(v.sql, v.kind), Type: v.kind, Format: call.Name == "FORMAT", Scale: 2})
+		return alias == ""
+	}
+	if alias == "" {
 		c.selectField(s, path)
-	default:
-		c.refuse(call.at, CodeMalformed, "unexpected token: '%s'", call.Name)
+		items := c.plan.Root.Items
+		if last := &items[len(items)-1]; len(path.Names) == 1 && last.Parent == nil {
+			c.spell(last, call, s.resolve(path).field)
+		}
+		return false
+	}
+	loc := s.resolve(path)
+	item := c.item(loc.source, loc.field)
+	c.spell(&item, call, loc.field)
+	c.addNamed(alias, unnamed, item)
+	return false
+}
+
+func (c *compiler) spell(item *Item, call *Call, f *schema.Field) {
+	if call.Name == "FORMAT" {
+		item.Format, item.Scale = true, f.Scale
+	}
+}
+
+func (c *compiler) addNamed(alias string, unnamed int, item Item) {
+	if item.Name = alias; alias == "" {
+		item.Name = "expr" + strconv.Itoa(unnamed)
+	}
+	c.plan.Root.Items = append(c.plan.Root.Items, item)
+}
+
+// innermost is the field inside nested spelling functions: FORMAT(convertCurrency(Amount)).
+func innermost(call *Call) (*FieldPath, bool) {
+	for {
+		if path, ok := onlyField(call); ok {
+			return path, true
+		}
+		if len(call.Args) != 1 {
+			return nil, false
+		}
+		inner, ok := call.Args[0].(*Call)
+		if !ok || !isAliasable(inner.Name) || inner.Name == "DISTANCE" {
+			return nil, false
+		}
+		call = inner
 	}
 }
 
@@ -118,14 +187,14 @@ func (c *compiler) selectGroup(s *scope, call *Call) {
 }
 
 // groups compiles GROUP BY to SQL expressions.
-func (c *compiler) groups(s *scope) []string {
+func (c *compiler) groups(s *scope, keys []Value) []string {
 	var groups []string
-	for _, v := range c.query.GroupBy {
-		if call, ok := v.(*Call); ok && isAggregate(call.Name) {
+	for _, v := range keys {
+		if call, ok := v.(*Call); ok && (isAggregate(call.Name) || call.Name == "ROLLUP" || call.Name == "CUBE") {
 			c.refuse(v.where(), CodeMalformed, "unexpected token: '%s'", call.Name)
 		}
 		o := c.operand(s, v, false)
-		if o.field != nil && (o.field.Type == schema.TypeAddress || o.field.Length > 255 || o.field.Type == schema.TypeMultiPicklist) {
+		if o.field != nil && (o.field.IsCompound() && o.field.Type != schema.TypePersonName || o.field.Length > 255 || o.field.Type == schema.TypeMultiPicklist) {
 			c.refuse(v.where(), CodeField, "field '%s' can not be grouped in a query call", o.label)
 		}
 		groups = append(groups, o.sql)
@@ -141,6 +210,7 @@ func (c *compiler) aggregateColumns(s *scope, groups []string) {
 	for _, item := range c.query.Select {
 		v := c.operand(s, item.Value, true)
 		c.mustBeGrouped(v, groups, item.Value.where())
+		v.sql = c.present(v.sql)
 		name := item.Alias
 		if path, ok := item.Value.(*FieldPath); ok && name == "" {
 			name = v.field.Name
@@ -154,7 +224,10 @@ func (c *compiler) aggregateColumns(s *scope, groups []string) {
 		}
 		c.columns = append(c.columns, v.sql)
 		c.plan.Columns = append(c.plan.Columns, v.kind)
-		c.plan.Root.Items = append(c.plan.Root.Items, Item{Name: name, Column: len(c.columns) - 1, Type: v.kind})
+		call, _ := item.Value.(*Call)
+		c.plan.Root.Items = append(c.plan.Root.Items, Item{
+			Name: name, Column: len(c.columns) - 1, Type: v.kind, Format: call != nil && call.Name == "FORMAT", Scale: v.scale,
+		})
 	}
 }
 

@@ -106,7 +106,7 @@ func (c *compiler) mustFilter(left operand, cmp *Comparison) {
 	if f == nil {
 		return
 	}
-	if f.Type == schema.TypeAddress || f.Type == schema.TypeTextArea && f.Length > 255 {
+	if f.Type == schema.TypeAddress || f.Type == schema.TypeLocation || f.Type == schema.TypeBase64 || f.Type == schema.TypeTextArea && f.Length > 255 {
 		c.refuse(cmp.Left.where(), CodeField, "field '%s' can not be filtered in a query call", left.label)
 	}
 }

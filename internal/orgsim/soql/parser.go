@@ -37,7 +37,7 @@ func caught(err *error) {
 // Parse reads one statement. A refusal is an [*Error].
 func Parse(source string) (q *Query, err error) {
 	if len(source) > maxStatement {
-		return nil, &Error{Code: "QUERY_TOO_COMPLICATED", Message: "SOQL statement is longer than 100000 characters"}
+		return nil, &Error{Code: CodeMalformed, Message: "SOQL statements cannot be longer than 100000 characters."}
 	}
 	p := &parser{source: source, tokens: scan(source)}
 	defer caught(&err)
@@ -195,6 +195,9 @@ func (p *parser) selectItem() SelectItem {
 		p.expect(")")
 		return SelectItem{Value: child}
 	}
+	if p.peek().is("TYPEOF") && p.peekAt(1).kind == tokenName && !p.peekAt(1).is("FROM") {
+		return SelectItem{Value: p.typeOf()}
+	}
 	item := SelectItem{Value: p.value()}
 	if t := p.peek(); t.kind == tokenName && !t.is("FROM") {
 		item.Alias = p.next().text
@@ -210,24 +213,74 @@ func (p *parser) values() []Value {
 	return values
 }
 
-// value reads a field path or a function call.
-func (p *parser) value() Value {
-	p.enter()
-	defer p.leave()
-	first := p.name()
-	if p.accept("(") {
-		call := &Call{Name: strings.ToUpper(first.text), at: first.at}
-		if !p.peek().is(")") {
-			call.Args = p.values()
-		}
-		p.expect(")")
-		return call
+// typeOf reads TYPEOF What WHEN Account THEN Phone, Name ELSE Name END.
+func (p *parser) typeOf() *TypeOf {
+	t := &TypeOf{at: p.next().at}
+	t.Relationship = p.path()
+	for p.peek().is("WHEN") {
+		when := When{at: p.next().at}
+		when.Type = p.name().text
+		p.expect("THEN")
+		when.Fields = p.paths()
+		t.Whens = append(t.Whens, when)
 	}
+	if len(t.Whens) == 0 {
+		p.unexpected()
+	}
+	if p.accept("ELSE") {
+		t.Else = p.paths()
+	}
+	p.expect("END")
+	return t
+}
+
+func (p *parser) paths() []*FieldPath {
+	paths := []*FieldPath{p.path()}
+	for p.accept(",") {
+		paths = append(paths, p.path())
+	}
+	return paths
+}
+
+func (p *parser) path() *FieldPath {
+	first := p.name()
 	path := &FieldPath{Names: []string{first.text}, at: first.at}
 	for p.accept(".") {
 		path.Names = append(path.Names, p.name().text)
 	}
 	return path
+}
+
+// arguments reads values and literals; which function takes which is the compiler's matter.
+func (p *parser) arguments() []Value {
+	var args []Value
+	for {
+		if kind := p.peek().kind; kind == tokenString || kind == tokenNumber {
+			args = append(args, &Constant{Literal: p.literal()})
+		} else {
+			args = append(args, p.value())
+		}
+		if !p.accept(",") {
+			return args
+		}
+	}
+}
+
+// value reads a field path or a function call.
+func (p *parser) value() Value {
+	p.enter()
+	defer p.leave()
+	if p.peek().kind != tokenName || !p.peekAt(1).is("(") {
+		return p.path()
+	}
+	first := p.next()
+	p.expect("(")
+	call := &Call{Name: strings.ToUpper(first.text), at: first.at}
+	if !p.peek().is(")") {
+		call.Args = p.arguments()
+	}
+	p.expect(")")
+	return call
 }
 
 func (p *parser) orders() []Order {

@@ -60,6 +60,8 @@ func TestParse_PrintIsStable(t *testing.T) {
 		"SELECT COUNT(Id) n, Type FROM Account GROUP BY Type HAVING COUNT(Id) > 1":                                                          "SELECT COUNT(Id) n, Type FROM Account GROUP BY Type HAVING COUNT(Id) > 1",
 		`SELECT Id FROM A WHERE (X IN ('a\'b', 'c') OR Y NOT IN (SELECT Z FROM B WHERE T = LAST_N_DAYS:3)) AND D <> 2026-08-20T00:00:00Z`:   `SELECT Id FROM A WHERE (X IN ('a\'b', 'c') OR Y NOT IN (SELECT Z FROM B WHERE T = LAST_N_DAYS:3)) AND D != 2026-08-20T00:00:00Z`,
 		"SELECT Id, (SELECT Id FROM Contacts) FROM Account FOR VIEW ALL ROWS":                                                               "SELECT Id, (SELECT Id FROM Contacts) FROM Account ALL ROWS",
+		"select typeof what when account then phone else name end from task":                                                                "SELECT TYPEOF what WHEN account THEN phone ELSE name END FROM task",
+		"SELECT Id FROM A WHERE DISTANCE(P, GEOLOCATION(1.5,-2), 'mi') < 3":                                                                 "SELECT Id FROM A WHERE DISTANCE(P, GEOLOCATION(1.5, -2), 'mi') < 3",
 		"SELECT Id FROM Account WHERE M INCLUDES ('a;b', 'c') AND N >= -1.5e3":                                                              "SELECT Id FROM Account WHERE M INCLUDES ('a;b', 'c') AND N >= -1.5e3",
 	} {
 		q, err := soql.Parse(statement)
@@ -81,6 +83,11 @@ func FuzzParse(f *testing.F) {
 		"SELECT CALENDAR_YEAR(CreatedDate), SUM(Amount) FROM Opportunity GROUP BY CALENDAR_YEAR(CreatedDate)",
 		"SELECT Who.Name, What.Type FROM Task WHERE ActivityDate <= 2026-08-20 AND IsClosed = false FOR REFERENCE",
 		"SELECT COUNT() FROM Contact WHERE Name != ''",
+		"SELECT TYPEOF What WHEN Account THEN Phone, Owner.Name WHEN Case THEN Subject ELSE Name END, Subject FROM Task",
+		"SELECT Name, DISTANCE(BillingAddress, GEOLOCATION(50.7,-7.1), 'mi') d FROM Account WHERE DISTANCE(BillingAddress, GEOLOCATION(1,2), 'km') < 20",
+		"SELECT Industry, Rating, GROUPING(Rating), COUNT(Id) FROM Account GROUP BY CUBE(Industry, Rating) HAVING COUNT(Id) > 1 ORDER BY Industry",
+		"SELECT FORMAT(convertCurrency(AnnualRevenue)) r, toLabel(Industry), HOUR_IN_DAY(convertTimezone(CreatedDate)) FROM Account",
+		"SELECT (SELECT Id, (SELECT Id FROM Cases) FROM Contacts) FROM Account",
 		"SELECT Id, (SELECT Id FROM Contacts) FROM Account USING SCOPE mine WITH SECURITY_ENFORCED ALL ROWS",
 	} {
 		f.Add(seed)

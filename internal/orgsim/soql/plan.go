@@ -54,6 +54,13 @@ type Item struct {
 	Type   schema.Type
 	Parts  []Item // of a compound; Name is the part's
 	Parent *Node
+	// Variants are the possible parents of a TYPEOF: the first whose IDColumn is not
+	// null is the one, and the parent is null when there is none.
+	Variants []*Node
+	// Format asks for the value as a person in the org's locale reads it; Scale is the
+	// number of decimals then.
+	Format bool
+	Scale  int
 	// Children is the plan of a child subquery. It runs once per record, with the
 	// record's Id as its first parameter; Column is the place kept for its result.
 	Children *Plan

@@ -54,8 +54,31 @@ func printValue(v Value) string {
 		return v.Name + "(" + printValues(v.Args) + ")"
 	case *ChildQuery:
 		return "(" + v.Query.String() + ")"
+	case *Constant:
+		return v.Literal.String()
+	case *TypeOf:
+		return printTypeOf(v)
 	}
 	return ""
+}
+
+func printTypeOf(t *TypeOf) string {
+	s := "TYPEOF " + printValue(t.Relationship)
+	for _, when := range t.Whens {
+		s += " WHEN " + when.Type + " THEN " + printPaths(when.Fields)
+	}
+	if t.Else != nil {
+		s += " ELSE " + printPaths(t.Else)
+	}
+	return s + " END"
+}
+
+func printPaths(paths []*FieldPath) string {
+	printed := make([]string, len(paths))
+	for i, p := range paths {
+		printed[i] = printValue(p)
+	}
+	return strings.Join(printed, ", ")
 }
 
 func printValues(values []Value) string {

@@ -89,14 +89,19 @@ func (s *scope) resolve(path *FieldPath) located {
 	if len(names) > 1 && s.isSelf(names[0]) {
 		names = names[1:]
 	}
+	return s.resolveFrom(s.base, names, path.at)
+}
+
+// resolveFrom finds the field of a path that begins at a source.
+func (s *scope) resolveFrom(base *source, names []string, at position) located {
 	if len(names)-1 > maxParents {
-		s.c.refuse(path.at, CodeMalformed, "SOQL statements cannot query parent relationships more than %d levels", maxParents)
+		s.c.refuse(at, CodeMalformed, "SOQL statements cannot query parent relationships more than %d levels", maxParents)
 	}
-	loc := located{source: s.base}
+	loc := located{source: base}
 	for _, name := range names[:len(names)-1] {
 		rel, ok := loc.source.object.Relationship(name)
 		if !ok {
-			s.c.refuse(path.at, CodeField, "Didn't understand relationship '%s' in field path. If you are attempting to use a custom "+
+			s.c.refuse(at, CodeField, "Didn't understand relationship '%s' in field path. If you are attempting to use a custom "+
 				"relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the "+
 				"describe call for the appropriate names.", name)
 		}
@@ -106,7 +111,7 @@ func (s *scope) resolve(path *FieldPath) located {
 	last := names[len(names)-1]
 	f, ok := loc.source.object.Field(last)
 	if !ok {
-		s.c.refuse(path.at, CodeField, "No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to "+
+		s.c.refuse(at, CodeField, "No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to "+
 			"append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
 			last, loc.source.object.Name)
 	}
@@ -125,19 +130,24 @@ func (s *scope) isSelf(name string) bool {
 
 // join returns the parent's source, adding the join on first use.
 func (s *scope) join(child *source, rel *schema.Field) *source {
-	path := child.path + "." + strings.ToLower(rel.RelationshipName)
+	return s.joinTo(child, rel, s.c.catalog.ParentsOf(rel), "")
+}
+
+// joinTo joins the parents, of which a reference to one type has one; as tells
+// apart several joins of the same reference.
+func (s *scope) joinTo(child *source, rel *schema.Field, parents []*schema.Object, as string) *source {
+	path := child.path + "." + strings.ToLower(rel.RelationshipName) + as
 	for _, j := range s.joins {
 		if j.path == path {
 			return j
 		}
 	}
 	if len(s.joins) == maxJoins {
-		panic(&Error{Code: codeTooLarge, Message: "SOQL statements cannot have more than 55 child-to-parent relationships"})
+		panic(&Error{Code: CodeMalformed, Message: "SOQL statements cannot have more than 55 child-to-parent relationships"})
 	}
 	j := &source{name: s.c.nextAlias(), path: path}
-	parents := s.c.catalog.ParentsOf(rel)
 	from := ""
-	if len(rel.ReferenceTo) == 1 && len(parents) == 1 {
+	if len(parents) == 1 && (len(rel.ReferenceTo) == 1 || as != "") {
 		j.object, from = parents[0], Quote(parents[0].Name)
 	} else {
 		j.object, j.poly = nameObject(), true

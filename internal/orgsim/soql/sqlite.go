@@ -35,7 +35,21 @@ func Register(conn *sqlite.Conn) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", foldFunction, err)
 	}
+	err = conn.CreateFunction(distanceFunction, &sqlite.FunctionImpl{NArgs: 4, Deterministic: true, Scalar: distanceOf})
+	if err != nil {
+		return fmt.Errorf("register %s: %w", distanceFunction, err)
+	}
 	return nil
+}
+
+// distanceOf is null when a place is not known.
+func distanceOf(_ sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+	for _, arg := range args {
+		if arg.Type() == sqlite.TypeNull {
+			return sqlite.Value{}, nil
+		}
+	}
+	return sqlite.FloatValue(haversine(args[0].Float(), args[1].Float(), args[2].Float(), args[3].Float())), nil
 }
 
 // RegisterClock gives a connection the org's time, which formulas ask for.
