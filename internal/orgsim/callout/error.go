@@ -2,12 +2,12 @@ package callout
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -64,7 +64,7 @@ func inWords(ctx context.Context, host string, err error) *Error {
 		unknown   *net.DNSError
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
-		alert     tls.AlertError
+		remote    *net.OpError
 	)
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeLimit), errors.Is(err, os.ErrDeadlineExceeded):
@@ -79,11 +79,14 @@ func inWords(ctx context.Context, host string, err error) *Error {
 		e.Message = noPath
 	case errors.As(err, &name):
 		e.Message = "No subject alternative names matching " + host + " found"
-	case errors.As(err, &alert):
-		e.Message = "Received fatal alert: " + strings.ReplaceAll(strings.TrimPrefix(alert.Error(), "tls: "), " ", "_")
+	case errors.As(err, &remote) && remote.Op == "remote error": // how crypto/tls passes on an alert
+		e.Message = "Received fatal alert: " + strings.ReplaceAll(strings.TrimPrefix(remote.Err.Error(), "tls: "), " ", "_")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "Unexpected end of file from server"
 	default:
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // without method and address, which may hold a secret
+		}
 		e.Message = "IO Exception: " + err.Error()
 	}
 	return e
