@@ -31,6 +31,8 @@ func (o *Org) handler() http.Handler {
 			o.cometd.ServeHTTP(w, r)
 		case bulkapi.Serves(path):
 			o.bulk.ServeHTTP(w, r)
+		case bulkapi.ServesClassic(path):
+			o.bulk.ServeClassic(w, r)
 		case path == dataPath, strings.HasPrefix(path, dataPath+"/"):
 			o.events.ServeHTTP(w, r) // and what it does not know, REST
 		default:

@@ -108,6 +108,8 @@ type API struct {
 	jobs  *registry
 	usage usage
 
+	classics *classics
+
 	ctx     context.Context // of the jobs
 	stop    context.CancelFunc
 	working sync.WaitGroup
@@ -126,7 +128,7 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bulk api: %w", err)
 	}
-	a := &API{cfg: cfg, spool: files, jobs: newRegistry(cfg.Clock), slots: make(chan struct{}, runningJobs)}
+	a := &API{cfg: cfg, spool: files, jobs: newRegistry(cfg.Clock), slots: make(chan struct{}, runningJobs), classics: newClassics()}
 	a.usage = newUsage(cfg.Clock)
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	return a, nil

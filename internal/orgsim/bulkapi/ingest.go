@@ -2,6 +2,7 @@ package bulkapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -209,6 +210,9 @@ func (j *job) point(method string) fault.Point {
 }
 
 func (j *job) path() string {
+	if j.kind == batch {
+		return fmt.Sprintf("services/async/%d.0/job/%s/batch/%s", j.version, j.classic, j.id)
+	}
 	i := j.info()
 	return "services/data/v" + string(i.APIVersion) + "/jobs/" + string(j.kind) + "/" + string(j.id)
 }

@@ -34,12 +34,13 @@ func (s State) past() string {
 	return string(s)
 }
 
-// kind tells the two sorts of jobs apart.
+// kind tells the sorts of jobs apart.
 type kind string
 
 const (
 	ingest kind = "ingest"
 	query  kind = "query"
+	batch  kind = "batch" // of a Bulk API 1.0 job, of either sort
 )
 
 func (k kind) jobType() string {
@@ -66,7 +67,11 @@ type spec struct {
 	version    int
 	user       salesforce.ID
 	origin     string
+	classic    salesforce.ID // the Bulk API 1.0 job of a batch
 }
+
+// queries says that the job reads rows.
+func (s *spec) queries() bool { return s.operation == Query || s.operation == QueryAll }
 
 // job is one job. Its files are written by its worker alone, and read by others
 // once settled is closed.

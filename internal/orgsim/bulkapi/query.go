@@ -59,11 +59,8 @@ func (a *API) createQuery(c *call) error {
 	if strings.TrimSpace(body.Query) == "" {
 		return badRequest("MALFORMED_QUERY", "A query string has to be specified")
 	}
-	plan, err := a.cfg.Engine.Plan(body.Query, op == QueryAll)
+	plan, err := a.planOf(body.Query, op)
 	if err != nil {
-		return err
-	}
-	if err := supported(plan); err != nil {
 		return err
 	}
 	if err := a.claimQuery(); err != nil {
@@ -78,6 +75,15 @@ func (a *API) createQuery(c *call) error {
 	a.start(j, a.extract)
 	writeJSON(c.w, http.StatusOK, answer)
 	return nil
+}
+
+// planOf compiles a statement, or refuses one that bulk queries do not answer.
+func (a *API) planOf(statement string, op operation) (*soql.Plan, error) {
+	plan, err := a.cfg.Engine.Plan(statement, op == QueryAll)
+	if err != nil {
+		return nil, err
+	}
+	return plan, supported(plan)
 }
 
 // claimQuery counts a query job, or refuses it because the day's are used up.

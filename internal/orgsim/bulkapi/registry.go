@@ -33,8 +33,12 @@ func (g *registry) add(ctx context.Context, k kind, s spec, first State) *job {
 	defer g.mu.Unlock()
 	g.last++
 	now := g.clock.Now()
+	prefix := "750"
+	if k == batch {
+		prefix = "751"
+	}
 	j := &job{
-		spec: s, id: jobID(g.last), number: g.last, kind: k, created: now, modified: now, state: first, settled: make(chan struct{}),
+		spec: s, id: newID(prefix, g.last), number: g.last, kind: k, created: now, modified: now, state: first, settled: make(chan struct{}),
 	}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	g.byID[j.id] = j
@@ -42,10 +46,18 @@ func (g *registry) add(ctx context.Context, k kind, s spec, first State) *job {
 	return j
 }
 
-// jobID gives Ids as the org does: prefix 750, and a number in base 62.
-func jobID(n int) salesforce.ID {
+// number gives a number that no job or batch has.
+func (g *registry) number() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last++
+	return g.last
+}
+
+// newID gives Ids as the org does: a prefix, and a number in base 62.
+func newID(prefix string, n int) salesforce.ID {
 	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	id := []byte("750Sp0000000000")
+	id := []byte(prefix + "Sp0000000000")
 	for i := len(id) - 1; n > 0; i-- {
 		id[i] = digits[n%62]
 		n /= 62
@@ -115,6 +127,7 @@ func (a *API) sweep() {
 	for _, j := range a.jobs.expired() {
 		a.discard(j)
 	}
+	a.classics.expire(a.cfg.Clock.Now())
 }
 
 func (a *API) discard(j *job) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 )
@@ -18,6 +19,7 @@ type results struct {
 	format         format
 	width          int  // columns of the upload
 	withID         bool // of failed rows
+	classic        bool // Bulk API 1.0: one file, in the upload's order, without its columns
 	random         *rand.Rand
 	good, bad      *os.File
 	goods, bads    *bufio.Writer
@@ -25,7 +27,7 @@ type results struct {
 }
 
 func (a *API) newResults(j *job, width int) (*results, error) {
-	r := &results{format: j.format, width: width, withID: j.version >= failedIDsVersion}
+	r := &results{format: j.format, width: width, withID: j.version >= failedIDsVersion, classic: j.kind == batch}
 	r.random = rand.New(rand.NewPCG(a.cfg.Seed, uint64(j.number)))
 	var err error
 	if r.good, err = a.spool.create(j.id, successFile); err != nil {
@@ -35,11 +37,18 @@ func (a *API) newResults(j *job, width int) (*results, error) {
 		return nil, errors.Join(err, r.good.Close())
 	}
 	r.goods, r.bads = bufio.NewWriterSize(r.good, 64<<10), bufio.NewWriterSize(r.bad, 64<<10)
+	if r.classic {
+		r.saved = append(r.saved, appendRow(nil, r.format, []string{"Id", "Success", "Created", "Error"}))
+	}
 	return r, nil
 }
 
 // add remembers a row for its batch.
 func (r *results) add(row csvRow, o outcome) {
+	if r.classic {
+		r.addClassic(o)
+		return
+	}
 	size := len(o.failure) + 40
 	for _, cell := range row.cells {
 		size += len(cell) + 3
@@ -47,7 +56,7 @@ func (r *results) add(row csvRow, o outcome) {
 	line := make([]byte, 0, size)
 	if o.failure == "" {
 		line = append(appendCell(line, string(o.id)), r.format.comma)
-		line = appendCell(line, map[bool]string{true: "true", false: "false"}[o.created])
+		line = appendCell(line, strconv.FormatBool(o.created))
 		r.saved = append(r.saved, r.finish(line, row))
 		return
 	}
@@ -58,6 +67,14 @@ func (r *results) add(row csvRow, o outcome) {
 	line = append(appendCell(line, id), r.format.comma)
 	line = appendCell(line, o.failure)
 	r.refused = append(r.refused, r.finish(line, row))
+}
+
+func (r *results) addClassic(o outcome) {
+	cells := []string{string(o.id), "true", strconv.FormatBool(o.created), ""}
+	if o.failure != "" {
+		cells = []string{"", "false", "false", o.failure}
+	}
+	r.saved = append(r.saved, appendRow(nil, r.format, cells))
 }
 
 // finish adds the row's own cells, as many as the header has.
@@ -72,14 +89,16 @@ func (r *results) finish(line []byte, row csvRow) []byte {
 	return append(line, r.format.newline()...)
 }
 
-// flush writes the rows of a batch, shuffled.
+// flush writes the rows of a batch, shuffled in Bulk API 2.0.
 func (r *results) flush() error {
 	for _, batch := range []struct {
 		rows *[][]byte
 		to   *bufio.Writer
 	}{{&r.saved, r.goods}, {&r.refused, r.bads}} {
 		rows := *batch.rows
-		r.random.Shuffle(len(rows), func(i, k int) { rows[i], rows[k] = rows[k], rows[i] })
+		if !r.classic {
+			r.random.Shuffle(len(rows), func(i, k int) { rows[i], rows[k] = rows[k], rows[i] })
+		}
 		for _, row := range rows {
 			if _, err := batch.to.Write(row); err != nil {
 				return fmt.Errorf("write results: %w", err)

@@ -17,8 +17,8 @@ import (
 
 func TestRows_ManyWithAFewBad(t *testing.T) {
 	t.Parallel()
-	o := newOrg(t, nil)
-	const many, every = 25_000, 100
+	const many, every = manyRows, 100
+	o := newOrg(t, func(c *bulkapi.Config) { c.BatchRows = many * 2 / 5 })
 	var file strings.Builder
 	file.WriteString("Ext__c,Made__c\n")
 	for i := range many {

@@ -98,3 +98,19 @@ test('what fails says why', async () => {
   await assert.rejects(conn.bulk2.query('SELECT COUNT() FROM Account'), { errorCode: 'API_ERROR' });
   await assert.rejects(conn.bulk2.query('SELECT Nothing FROM Account'), { errorCode: 'INVALID_FIELD' });
 });
+
+test('Bulk API 1.0: load, refuse, query', async () => {
+  const conn = await connect();
+  conn.bulk.pollInterval = 20;
+  const input = [{ Name: 'Old 1', Code__c: 'OLD-1' }, { Name: 'Old 2', Code__c: 'x'.repeat(33) }, { Name: 'Old 3', Code__c: 'OLD-3' }];
+  const results = await conn.bulk.load('Parcel__c', 'insert', input);
+  assert.deepEqual(results.map((result) => [result.success, result.created]), [[true, true], [false, false], [true, true]]);
+  assert.match(results[1].errors[0], /^STRING_TOO_LONG:.*:Code__c --$/);
+  const rows = await (await conn.bulk.query("SELECT Name, Code__c FROM Parcel__c WHERE Code__c LIKE 'OLD-%' ORDER BY Code__c")).toArray();
+  assert.deepEqual(rows, [{ Name: 'Old 1', Code__c: 'OLD-1' }, { Name: 'Old 3', Code__c: 'OLD-3' }]);
+  const upserted = await conn.bulk.load('Parcel__c', 'upsert', { extIdField: 'Code__c' }, [{ Code__c: 'OLD-1', Name: 'New 1' }]);
+  assert.deepEqual([upserted[0].id, upserted[0].created], [results[0].id, false]);
+  const removed = await conn.bulk.load('Parcel__c', 'delete', [{ Id: results[2].id }]);
+  assert.equal(removed[0].success, true);
+  await assert.rejects(async () => conn.bulk.load('Nothing', 'insert', input), /Unable to find object: Nothing/);
+});
