@@ -239,6 +239,31 @@ func TestCookies_AreDemanded(t *testing.T) {
 	d.subscribe(stock, "-1")
 }
 
+func TestCookies_TwoClientsShareAJar(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	first := o.ready(t)
+	second := o.client(t)
+	second.token, second.cookies = first.token, first.cookies
+	second.handshake()
+	first.cookies = second.cookies // what a jar does
+	if first.id == second.id {
+		t.Fatal("one client")
+	}
+	first.subscribe(stock, "-1")
+	second.subscribe(stock, "-1")
+	other, err := o.sessions.Login("other@x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := o.client(t)
+	third.token, third.cookies = "OAuth "+other.Token, first.cookies
+	third.handshake()
+	if third.cookies[0].Value == first.cookies[0].Value {
+		t.Error("another user got the same cookies")
+	}
+}
+
 func TestSession_RevokedOrOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	o := start(t)

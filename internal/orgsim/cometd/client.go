@@ -3,6 +3,7 @@ package cometd
 import (
 	"crypto/rand"
 	"math/big"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -62,8 +63,10 @@ func newClientID() string {
 	return id.String()
 }
 
-// admit makes a client known, if the org's number of them allows it.
-func (s *Server) admit(user salesforce.ID, version int) (*client, bool) {
+// admit makes a client known, if the org's number of them allows it. One that
+// comes with the cookies of another client of its user shares a cookie jar with it:
+// it keeps them, or it would push the other one out.
+func (s *Server) admit(user salesforce.ID, version int, r *http.Request) (*client, bool) {
 	c := &client{
 		id: newClientID(), user: user, version: version, cookies: newCredentials(),
 		watch: s.cfg.Bus.Watch(), gone: make(chan struct{}),
@@ -74,6 +77,12 @@ func (s *Server) admit(user salesforce.ID, version int) (*client, bool) {
 	if len(s.clients) >= s.cfg.MaxClients {
 		c.expiry.Stop()
 		return nil, false
+	}
+	for _, other := range s.clients {
+		if other.user == user && other.cookies.check(r, "") == "" {
+			c.cookies = other.cookies
+			break
+		}
 	}
 	s.clients[c.id] = c
 	return c, true

@@ -53,12 +53,12 @@ func (c credentials) set(w http.ResponseWriter, r *http.Request, now time.Time) 
 
 // check returns Bayeux's error for a request without the cookies, "" if they are there.
 func (c credentials) check(r *http.Request, clientID string) string {
-	for name, want := range map[string]string{cookieBrowser: c.browser, cookieTracker: c.tracker} {
-		cookie, err := r.Cookie(name)
+	for _, must := range [...]struct{ name, value string }{{cookieBrowser, c.browser}, {cookieTracker, c.tracker}} {
+		cookie, err := r.Cookie(must.name)
 		if err != nil {
-			return fmt.Sprintf(errNoCookie, clientID, name)
+			return fmt.Sprintf(errNoCookie, clientID, must.name)
 		}
-		if cookie.Value != want {
+		if cookie.Value != must.value {
 			return errUnknownClient
 		}
 	}

@@ -167,7 +167,7 @@ func (x *exchange) handshake(m *message) reply {
 	if !slices.Contains(m.connectionTypes, longPolling) {
 		return refusal(m, fmt.Sprintf(errConnectionType, strings.Join(m.connectionTypes, ",")), adviseNone)
 	}
-	c, ok := x.server.admit(x.session.UserID, x.version)
+	c, ok := x.server.admit(x.session.UserID, x.version, x.r)
 	if !ok {
 		return refusal(m, errClientLimit, adviseNone)
 	}

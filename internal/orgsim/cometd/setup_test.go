@@ -220,6 +220,9 @@ func (c *client) handshake() *client {
 		c.t.Fatal(err)
 	}
 	request.Header.Set("Authorization", c.token)
+	for _, cookie := range c.cookies {
+		request.AddCookie(cookie)
+	}
 	answer, err := c.http.Do(request)
 	if err != nil {
 		c.t.Fatal(err)
