@@ -32,6 +32,7 @@ func (a *app) orgsimCommand() *cobra.Command {
 	flags.StringVar(&c.PubSubTLSAddr, "pubsub-tls", "127.0.0.1:8182", "the `address` of the Pub/Sub API with TLS, or off")
 	flags.StringVar(&c.DataDir, "data", "", "a `folder` that keeps records and events over a restart")
 	flags.StringVar(&c.Schema, "schema", "", "a `file` that declares objects, fields and platform events")
+	flags.StringVar(&c.IntegrationsFile, "integrations", "", "a `file` of Named Credentials, remote sites and outbound messages")
 	flags.DurationVar(&c.Keepalive, "keepalive", time.Minute, "how often a quiet stream hears of its position")
 	flags.StringVar(&level, "log-level", "warn", "the least severe `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&a.json, "json", false, "describe the org as one line of JSON, when it is ready")
