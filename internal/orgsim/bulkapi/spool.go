@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
-// spool is the folder that holds one folder of files for each job.
-type spool struct{ dir string }
+// spool is the folder that holds one folder of files for each job. Safe for
+// concurrent use.
+type spool struct {
+	mu  sync.Mutex
+	dir string // empty until the first file of a temporary one
+}
 
 // The files of a job.
 const (
@@ -20,42 +25,55 @@ const (
 	indexFile   = "result.idx" // offsets of the records of resultFile, 8 bytes each
 )
 
-// newSpool opens the folder and empties it: jobs do not outlive their org.
+// newSpool prepares the folder and empties it: jobs do not outlive their org. A
+// temporary one is made when it is needed, so that an org without jobs leaves
+// nothing behind however it ends.
 func newSpool(dir string) (*spool, error) {
-	if dir == "" {
-		temporary, err := os.MkdirTemp("", "orgsim-bulk-")
-		if err != nil {
-			return nil, fmt.Errorf("make folder of jobs: %w", err)
-		}
-		return &spool{temporary}, nil
-	}
-	s := &spool{dir}
-	if err := s.remove(); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make folder of jobs: %w", err)
-	}
-	return s, nil
+	s := &spool{dir: dir}
+	return s, s.remove()
 }
 
 func (s *spool) remove() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir == "" {
+		return nil
+	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("remove files of jobs: %w", err)
 	}
 	return nil
 }
 
-func (s *spool) path(job salesforce.ID, file string) string {
-	return filepath.Join(s.dir, string(job), file)
+// folder returns the folder, made if need be.
+func (s *spool) folder() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "orgsim-bulk-")
+		if err != nil {
+			return "", fmt.Errorf("make folder of jobs: %w", err)
+		}
+		s.dir = dir
+	}
+	return s.dir, nil
+}
+
+func (s *spool) path(job salesforce.ID, file string) (string, error) {
+	dir, err := s.folder()
+	return filepath.Join(dir, string(job), file), err
 }
 
 // create opens a new file of the job for writing.
 func (s *spool) create(job salesforce.ID, file string) (*os.File, error) {
-	if err := os.MkdirAll(filepath.Join(s.dir, string(job)), 0o700); err != nil {
+	path, err := s.path(job, file)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make folder of job: %w", err)
 	}
-	f, err := os.Create(s.path(job, file))
+	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("make file of job: %w", err)
 	}
@@ -63,7 +81,11 @@ func (s *spool) create(job salesforce.ID, file string) (*os.File, error) {
 }
 
 func (s *spool) open(job salesforce.ID, file string) (*os.File, error) {
-	f, err := os.Open(s.path(job, file))
+	path, err := s.path(job, file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open file of job: %w", err)
 	}
@@ -71,4 +93,10 @@ func (s *spool) open(job salesforce.ID, file string) (*os.File, error) {
 }
 
 // discard removes the job's files; those being read stay readable.
-func (s *spool) discard(job salesforce.ID) { _ = os.RemoveAll(filepath.Join(s.dir, string(job))) }
+func (s *spool) discard(job salesforce.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir != "" {
+		_ = os.RemoveAll(filepath.Join(s.dir, string(job)))
+	}
+}
