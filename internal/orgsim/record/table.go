@@ -77,7 +77,7 @@ func (t *table) create(conn *sqlite.Conn) error {
 			script = append(script, "ALTER TABLE "+name+" ADD COLUMN "+column)
 		}
 		if wantsIndex(f) {
-			script = append(script, "CREATE INDEX IF NOT EXISTS "+soql.Quote(t.object.Name+"."+f.Name)+" ON "+name+" ("+soql.Quote(f.Name)+")")
+			script = append(script, "CREATE INDEX IF NOT EXISTS "+soql.Quote(t.object.Name+"."+f.Name)+" ON "+name+" ("+soql.Quote(f.Name)+") WHERE "+soql.Quote(f.Name)+" IS NOT NULL")
 		}
 	}
 	if len(present) == 0 {

@@ -63,7 +63,7 @@ func withTx(ctx context.Context, tx *record.Tx) context.Context {
 // transact runs fn in the borrowed transaction, or in one of its own that is
 // committed when fn returns nil.
 func (a *API) transact(c *call, fn func(*record.Tx) error) error {
-	if tx, ok := c.ctx.Value(borrowed{}).(*record.Tx); ok {
+	if tx := c.tx(); tx != nil {
 		return fn(tx)
 	}
 	return a.cfg.Engine.Do(c.ctx, c.actor(), fn)

@@ -12,15 +12,15 @@ import (
 const (
 	// locatorLife is how long the org keeps a cursor.
 	locatorLife = 48 * time.Hour
-	// maxLocators bounds memory: each holds a whole result.
+	// maxLocators bounds memory: each holds the places of a whole result.
 	maxLocators = 50
 )
 
-// cursor is a result that is being paged through. It is a snapshot: later writes
-// do not show.
+// cursor is a result that is being paged through. Its records are those of the
+// first page's time; later ones do not show.
 type cursor struct {
 	id      string
-	result  *record.Result
+	pages   *record.Pages
 	user    salesforce.ID
 	batch   int
 	expires time.Time

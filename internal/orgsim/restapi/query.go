@@ -39,21 +39,40 @@ func (a *API) firstPage(c *call, all bool) error {
 	if strings.TrimSpace(statement) == "" {
 		return badRequest("MALFORMED_QUERY", "A query string has to be specified")
 	}
-	result, err := a.run(c, statement, all)
+	if strings.EqualFold(params.Get("columns"), "true") {
+		plan, err := a.cfg.Engine.Plan(statement, all)
+		if err != nil {
+			return err
+		}
+		writeJSON(c.w, http.StatusOK, columnsOf(plan))
+		return nil
+	}
+	batch := batchSize(c.r)
+	pages, err := a.pages(c, statement, all, batch)
 	if err != nil {
 		return err
 	}
-	if strings.EqualFold(params.Get("columns"), "true") {
-		writeJSON(c.w, http.StatusOK, columnsOf(result.Plan))
-		return nil
-	}
-	a.answerPage(c, &cursor{result: result, user: c.session.UserID, batch: batchSize(c.r)}, 0)
-	return nil
+	return a.answerPage(c, &cursor{pages: pages, user: c.session.UserID, batch: batch}, 0)
 }
 
-// run queries inside a borrowed transaction, so that a composite sees its own writes.
+// pages runs a query inside a borrowed transaction, so that a composite sees its
+// own writes.
+func (a *API) pages(c *call, statement string, all bool, batch int) (*record.Pages, error) {
+	if tx := c.tx(); tx != nil {
+		return tx.Pages(c.ctx, statement, all, batch)
+	}
+	return a.cfg.Engine.Pages(c.ctx, statement, all, batch)
+}
+
+// tx is the transaction that a composite lends, nil for none.
+func (c *call) tx() *record.Tx {
+	tx, _ := c.ctx.Value(borrowed{}).(*record.Tx)
+	return tx
+}
+
+// run is like pages for results that are answered whole.
 func (a *API) run(c *call, statement string, all bool) (*record.Result, error) {
-	if tx, ok := c.ctx.Value(borrowed{}).(*record.Tx); ok {
+	if tx := c.tx(); tx != nil {
 		return tx.Query(c.ctx, statement, all)
 	}
 	return a.cfg.Engine.Query(c.ctx, statement, all)
@@ -65,33 +84,38 @@ func (a *API) nextPage(c *call, locator string) error {
 	id, offset, ok := strings.Cut(locator, "-")
 	from, err := strconv.Atoi(offset)
 	if ok && err == nil {
-		if cur, known := a.locators.get(id, c.session.UserID); known && from >= 0 && from <= len(cur.result.Rows) {
-			a.answerPage(c, cur, from)
-			return nil
+		if cur, known := a.locators.get(id, c.session.UserID); known && from >= 0 && from <= cur.pages.Total {
+			return a.answerPage(c, cur, from)
 		}
 	}
 	return badRequest("INVALID_QUERY_LOCATOR", "invalid query locator")
 }
 
-func (a *API) answerPage(c *call, cur *cursor, from int) {
-	rows := cur.result.Rows
-	until := min(from+cur.batch, len(rows))
-	p := &page{buf: make([]byte, 0, 128+(until-from)*256)}
-	p.raw(`{"totalSize":` + strconv.Itoa(cur.result.Total))
-	p.raw(`,"done":` + strconv.FormatBool(until == len(rows)))
-	if until < len(rows) {
+func (a *API) answerPage(c *call, cur *cursor, from int) error {
+	rows, err := cur.pages.Page(c.ctx, c.tx(), from, cur.batch)
+	if err != nil {
+		return err
+	}
+	plan, total := cur.pages.Plan, cur.pages.Total
+	// SELECT COUNT() has a total and no records.
+	done := plan.Count || from+cur.batch >= total
+	p := &page{buf: make([]byte, 0, 128+len(rows)*256)}
+	p.raw(`{"totalSize":` + strconv.Itoa(total))
+	p.raw(`,"done":` + strconv.FormatBool(done))
+	if !done {
 		p.raw(`,"nextRecordsUrl":`)
-		p.text(c.base() + "/query/" + a.locators.put(cur) + "-" + strconv.Itoa(until))
+		p.text(c.base() + "/query/" + a.locators.put(cur) + "-" + strconv.Itoa(from+cur.batch))
 	}
 	p.raw(`,"records":[`)
-	for i, row := range rows[from:until] {
+	for i, row := range rows {
 		if i > 0 {
 			p.raw(",")
 		}
-		p.node(c.base(), cur.result.Plan.Root, row, cur.result.Plan.Aggregate)
+		p.node(c.base(), plan.Root, row, plan.Aggregate)
 	}
 	p.raw("]}")
 	writeBytes(c.w, http.StatusOK, p.buf)
+	return nil
 }
 
 // batchSize reads Sforce-Query-Options: batchSize=N.

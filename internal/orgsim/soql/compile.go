@@ -82,6 +82,11 @@ func (c *compiler) compileIn(s *scope) {
 	}
 	tail := c.where(s, q.Where) + c.grouped(s, groups, groups) + c.order(s, groups) + c.page()
 	c.plan.SQL, c.plan.Args = c.assemble(s, tail), c.args
+	if c.plan.RowID >= 0 {
+		rowID := s.base.name + ".rowid"
+		c.plan.PlacesSQL = "SELECT " + rowID + s.from() + tail
+		c.plan.RowsSQL = "SELECT " + strings.Join(c.columns, ",") + s.from() + " WHERE " + rowID + " IN (SELECT value FROM json_each(?))"
+	}
 }
 
 // grouped is GROUP BY and HAVING. By are the groups of this part of the statement.

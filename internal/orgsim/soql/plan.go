@@ -34,6 +34,10 @@ type Plan struct {
 	// RowID is the column of the queried object's row number, which rises with the
 	// order of creation; -1 unless asked for or where records are no rows.
 	RowID int
+	// PlacesSQL asks, with the plan's parameters, for the row numbers of the result in
+	// its order, and RowsSQL, with a JSON list of them for its one parameter, for the
+	// plan's columns of those rows. Empty unless RowID is asked for.
+	PlacesSQL, RowsSQL string
 }
 
 // Node is a record in the result: the queried one, or a parent reached by a path.
