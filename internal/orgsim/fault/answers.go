@@ -78,9 +78,16 @@ func (h *httpFaults) writeAnswer(w http.ResponseWriter, a answer, f Fault) {
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode([]map[string]string{{ // the client may be gone
-		"message": cmp.Or(f.Message, a.message), "errorCode": cmp.Or(f.Code, a.code),
-	}})
+	body, err := json.Marshal([]apiError{{cmp.Or(f.Message, a.message), cmp.Or(f.Code, a.code)}})
+	if err == nil {
+		_, _ = w.Write(body) // the client may be gone
+	}
+}
+
+// apiError is REST's error object, keys in the org's order.
+type apiError struct {
+	Message   string `json:"message"`
+	ErrorCode string `json:"errorCode"`
 }
 
 // page is the kind of answer that an edge server in front of the org gives: HTML,
