@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -52,11 +53,8 @@ func (b *Bus) AddGap(g Gap) error {
 		return b.commit(w.batch)
 	}
 	h := w.header(group, group.changes)
-	h.ChangeType, h.RecordIDs = g.ChangeType, nil
-	for _, id := range g.RecordIDs {
-		h.RecordIDs = append(h.RecordIDs, id)
-	}
-	topics := source.topics
+	h.ChangeType, h.RecordIDs = g.ChangeType, slices.Clone(g.RecordIDs)
+	topics := slices.Clone(source.topics)
 	for _, r := range source.routes {
 		topics = append(topics, r.topic)
 	}

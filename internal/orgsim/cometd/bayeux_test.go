@@ -56,8 +56,10 @@ func TestHandshake_Refused(t *testing.T) {
 		"other version": {"", "/cometd/x", handshakeMessage, refused("400::API version in the URI is mandatory. URI format: '/cometd/67.0'")},
 		"old version": {"", "/cometd/36.0", handshakeMessage, refused(
 			"400::Unsupported API version. Only API versions '37.0' and later are supported. URI format: '/cometd/67.0'")},
-		"websocket": {"", "/cometd/67.0/handshake", `{"channel":"/meta/handshake","supportedConnectionTypes":["websocket"],"id":"1"}`,
-			refused("400::Invalid connection type {websocket}")},
+		"websocket": {
+			"", "/cometd/67.0/handshake", `{"channel":"/meta/handshake","supportedConnectionTypes":["websocket"],"id":"1"}`,
+			refused("400::Invalid connection type {websocket}"),
+		},
 	} {
 		c := o.client(t)
 		c.path = try.path

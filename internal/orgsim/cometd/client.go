@@ -74,7 +74,13 @@ func (s *Server) admit(user salesforce.ID, version int, r *http.Request) (*clien
 	c.expiry = s.cfg.Clock.AfterFunc(s.cfg.MaxInterval, func() { s.expire(c) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.clients) >= s.cfg.MaxClients {
+	stopped := false
+	select {
+	case <-s.stopping:
+		stopped = true
+	default:
+	}
+	if stopped || len(s.clients) >= s.cfg.MaxClients {
 		c.expiry.Stop()
 		return nil, false
 	}

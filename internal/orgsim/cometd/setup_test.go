@@ -150,7 +150,6 @@ type client struct {
 	http    *http.Client
 	cookies []*http.Cookie
 	id      string
-	sent    int
 }
 
 func (o *org) client(t testing.TB) *client {
