@@ -8,13 +8,53 @@ import (
 	"os"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/eventbus"
+	"github.com/sallyport-dev/sallyport/internal/connect/streaming"
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/cometd"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
 	"github.com/sallyport-dev/sallyport/internal/secret"
 )
 
-// newBus builds the login and the event bus client of an org.
-func newBus(s config.Org) (*pubsub.Client, error) {
+// wires are the clients of an org. They share its login and connect on first use.
+type wires struct {
+	tokens    *auth.Source
+	bus       *pubsub.Client
+	streaming *cometd.Client
+}
+
+// newWires builds the login and the event clients of an org.
+func newWires(s config.Org) (w *wires, err error) {
+	w = &wires{}
+	if w.tokens, err = newLogin(s); err != nil {
+		return nil, err
+	}
+	trust, err := readCA(s.PubSub.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if w.streaming, err = cometd.New(cometd.Config{Version: s.APIVersion}, w.tokens, nil); err != nil {
+		return nil, err
+	}
+	w.bus, err = pubsub.New(pubsub.Config{
+		Address: s.PubSub.Endpoint, Plaintext: s.PubSub.Plaintext, PlaintextAnywhere: s.AllowHTTP, TLS: trust,
+	}, w.tokens)
+	return w, err
+}
+
+func (w *wires) close() error { return errors.Join(w.streaming.Close(), w.bus.Close()) }
+
+// source is a topic over the transport that its routes ask for.
+func (w *wires) source(topic salesforce.Topic, key, transport string) (event.Source, error) {
+	if transport == "cometd" {
+		return streaming.NewSource(streaming.Config{Topic: topic, KeyField: key}, w.streaming)
+	}
+	return eventbus.NewSource(eventbus.Config{Topic: topic, KeyField: key}, w.bus)
+}
+
+func newLogin(s config.Org) (*auth.Source, error) {
 	flows := map[string]auth.Flow{
 		"client-credentials": auth.ClientCredentials, "jwt-bearer": auth.JWTBearer, "refresh-token": auth.RefreshToken,
 	}
@@ -33,13 +73,7 @@ func newBus(s config.Org) (*pubsub.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("org: %w", err)
 	}
-	trust, err := readCA(s.PubSub.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	return pubsub.New(pubsub.Config{
-		Address: s.PubSub.Endpoint, Plaintext: s.PubSub.Plaintext, PlaintextAnywhere: s.AllowHTTP, TLS: trust,
-	}, tokens)
+	return tokens, nil
 }
 
 func readCA(file string) (*tls.Config, error) {

@@ -11,13 +11,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
-	"github.com/sallyport-dev/sallyport/internal/connect/eventbus"
 	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
-	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -44,11 +42,11 @@ func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheu
 	if err != nil {
 		return err
 	}
-	bus, err := newBus(s.Org)
+	org, err := newWires(s.Org)
 	if err != nil {
 		return err
 	}
-	g.closers = append(g.closers, bus.Close)
+	g.closers = append(g.closers, org.close)
 	metrics := delivery.NewMetrics(registry)
 	for _, b := range bindings {
 		if err := g.addDispatcher(b, owner, metrics, tracing); err != nil {
@@ -57,7 +55,7 @@ func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheu
 	}
 	intake := subscription.NewMetrics(registry)
 	for topic, fed := range byTopic(bindings) {
-		if err := g.addSubscriber(topic, fed, bus, owner, intake, tracing); err != nil {
+		if err := g.addSubscriber(topic, fed, org, owner, intake, tracing); err != nil {
 			return err
 		}
 	}
@@ -180,7 +178,7 @@ func orOff[T ~int | ~int64](v T) T {
 	return v
 }
 
-func (g *Gateway) addSubscriber(topic string, fed []binding, bus *pubsub.Client, owner string, metrics *subscription.Metrics, tracing *tracing) error {
+func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner string, metrics *subscription.Metrics, tracing *tracing) error {
 	parsed, err := salesforce.ParseTopic(topic)
 	if err != nil {
 		return err
@@ -195,7 +193,7 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, bus *pubsub.Client,
 			key = ""
 		}
 	}
-	source, err := eventbus.NewSource(eventbus.Config{Topic: parsed, KeyField: key}, bus)
+	source, err := org.source(parsed, key, fed[0].settings.Transport)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -140,6 +141,27 @@ func (d *decoder) check(s *Settings, sections []string) {
 	}
 	for name, r := range s.Routes {
 		d.checkRoute("routes."+name, r)
+	}
+	d.checkTransports(s.Routes)
+}
+
+// checkTransports holds routes on one topic to one transport.
+func (d *decoder) checkTransports(routes map[string]Route) {
+	first := map[string]string{} // route by topic
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		r := routes[name]
+		for _, topic := range r.Topics {
+			other, shared := first[topic]
+			if !shared {
+				first[topic] = name
+				continue
+			}
+			if t := routes[other].Transport; t != r.Transport && t != "" && r.Transport != "" {
+				d.wrong("routes."+name+".transport", fmt.Sprintf("is %s, but route %s reads %s over %s", r.Transport, other, topic, t),
+					"routes on one topic share one subscription: give both the same transport")
+				break
+			}
+		}
 	}
 }
 

@@ -47,6 +47,10 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 		"status that is retried anyway": {
 			minimal + "      retry_statuses: [500]\n", `routes.orders.to.retry_statuses[0]: "500" is too much; the most is 499`,
 		},
+		"two transports for a topic": {
+			minimal + "  other:\n    pattern: events\n    topic: /event/Order_Event__e\n    transport: cometd\n    to: {url: http://localhost:3000/}\n",
+			"routes.other.transport: is cometd, but route orders reads /event/Order_Event__e over pubsub",
+		},
 		"store nobody speaks": {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
 		"route name":          {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},
 		"header name":         {minimal + "      headers: {\"a b\": x}\n", `"a b" is not a header name`},

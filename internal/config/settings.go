@@ -89,6 +89,7 @@ type Route struct {
 	Pattern     string   `yaml:"pattern" enum:"events" required:"true" doc:"The integration pattern."`
 	Topic       string   `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
 	Topics      []string `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
+	Transport   string   `yaml:"transport" enum:"pubsub,cometd" default:"pubsub" doc:"How the topics are read: over the Pub/Sub API (gRPC), or over the Streaming API (CometD, HTTP long polling) for orgs and networks that need it. A route keeps its place when this changes. Routes on one topic share one subscription, so they must agree."`
 	Start       string   `yaml:"start" enum:"earliest,latest" default:"earliest" doc:"Where a topic without a stored position begins: at the oldest event that the org retains (72 hours), or with what is published from now on."`
 	Filter      string   `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
 	Transform   string   `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`

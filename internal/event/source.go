@@ -27,7 +27,8 @@ type Source interface {
 // Stream is one open subscription. It is not safe for concurrent use.
 type Stream interface {
 	// Next blocks until the source sends something: events, a newer position of
-	// a quiet topic (a batch without events), or an error. After an error the
+	// a quiet topic (a batch without events), a sign of life from a source that
+	// knows of no newer one (a batch of neither), or an error. After an error the
 	// stream is dead. Cancelling ctx unblocks it.
 	Next(ctx context.Context) (Batch, error)
 	// Close ends the subscription and frees what it holds. It may be called twice.
@@ -38,7 +39,7 @@ type Stream interface {
 type Batch struct {
 	Events []Event
 	// Position is the place after the last event of the batch (or, on a quiet
-	// topic, the newest place the source has told of).
+	// topic, the newest place the source has told of); nil where it is not known yet.
 	Position Position
 	// Received is when the batch arrived.
 	Received time.Time

@@ -263,11 +263,14 @@ func count(m map[string]int64, name string) map[string]int64 {
 // one has aged. Without it the position of a quiet topic would leave the
 // source's window.
 func (t *tenure) keepAlive(batch event.Batch, q *pending, reached bool) step {
-	if batch.Position == nil || !q.idle() {
+	if !q.idle() {
 		return step{}
 	}
 	if !t.recovering() {
 		t.become(Live, "", "", time.Time{})
+	}
+	if batch.Position == nil {
+		return step{} // a sign of life
 	}
 	cp := t.checkpoint()
 	first := cp.Position == nil || t.recovering() && !reached

@@ -267,7 +267,7 @@ func (c *Client) pause(failures int, refusal *Refusal) time.Duration {
 		return asked
 	}
 	span := min(c.cfg.RetryWait<<min(failures-2, 20), c.cfg.MaxWait)
-	return asked + rand.N(span) + 1 //nolint:gosec // jitter needs no secrecy
+	return asked + rand.N(span) + 1 // jitter needs no secrecy
 }
 
 func (c *Client) failAll(err error) {

@@ -68,7 +68,7 @@ func TestClient_BeginsWhereItIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		c := s.client(cometd.Config{})
-		defer c.Close() //nolint:errcheck // never fails
+		defer c.Close() // never fails
 		s.subscribeTo(c, "/event/A__e", cometd.Start{})
 		s.subscribeTo(c, "/event/B__e", cometd.Start{Earliest: true})
 		s.subscribeTo(c, "/event/C__e", cometd.Start{After: event.Position{0, 0, 0, 0, 0, 0, 1, 0}, Earliest: true})
@@ -99,7 +99,7 @@ func TestClient_SortsTheSeamAndDropsWhatCameTwice(t *testing.T) {
 			return messages(orderTopic, 11, 12) + `,{"channel":"/meta/subscribe","id":"$id","subscription":"` + a.Subscription + `","successful":true},` + messages(orderTopic, 13, 14)
 		}
 		c := s.client(cometd.Config{})
-		defer c.Close() //nolint:errcheck // never fails
+		defer c.Close() // never fails
 		sub := s.subscribeTo(c, orderTopic, cometd.Start{After: cometd.Position(10)})
 		ids, _ := collect(t, sub, 4)
 		s.bring("$connected," + message(orderTopic, 14) + "," + message(orderTopic, 15)) // as some servers do: after the reply
@@ -119,7 +119,7 @@ func TestClient_KeepsEventsThatShareAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		c := s.client(cometd.Config{})
-		defer c.Close() //nolint:errcheck // never fails
+		defer c.Close() // never fails
 		sub := s.subscribeTo(c, orderTopic, cometd.Start{})
 		other := strings.Replace(message(orderTopic, 5), `"u5"`, `"u5b"`, 1)
 		s.bring(message(orderTopic, 5) + "," + other + ",$connected")
@@ -148,7 +148,7 @@ func TestClient_RepliesMayComeInAnyOrderOnAnyRequest(t *testing.T) {
 			return respond(200, "[]")
 		}
 		c := s.client(cometd.Config{})
-		defer c.Close() //nolint:errcheck // never fails
+		defer c.Close() // never fails
 		done := make(chan error, 2)
 		for _, topic := range []string{orderTopic, accountTopic} {
 			go func() {
@@ -183,7 +183,7 @@ func TestClient_ResumesALostSessionAfterTheLastEvent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newServer(t)
 				c := s.client(cometd.Config{})
-				defer c.Close() //nolint:errcheck // never fails
+				defer c.Close() // never fails
 				order := s.subscribeTo(c, orderTopic, cometd.Start{After: cometd.Position(1)})
 				account := s.subscribeTo(c, accountTopic, cometd.Start{Earliest: true})
 				s.bring(messages(orderTopic, 2, 4) + ",$connected")
@@ -234,7 +234,7 @@ func TestClient_LogsInAgainWhenTheTokenIsRefused(t *testing.T) {
 				s := newServer(t)
 				script(s)
 				c := s.client(cometd.Config{})
-				defer c.Close() //nolint:errcheck // never fails
+				defer c.Close() // never fails
 				sub := s.subscribeTo(c, orderTopic, cometd.Start{})
 				synctest.Wait()
 				s.bring(message(orderTopic, 1) + ",$connected")
@@ -288,7 +288,7 @@ func TestClient_DoesNotTakeABusyServerForALostLogin(t *testing.T) {
 				s := newServer(t)
 				script(s)
 				c := s.client(cometd.Config{})
-				defer c.Close() //nolint:errcheck // never fails
+				defer c.Close() // never fails
 				sub := s.subscribeTo(c, orderTopic, cometd.Start{})
 				time.Sleep(5 * time.Second) // more than the wait after a busy answer
 				s.bring(message(orderTopic, 1) + ",$connected")
@@ -325,7 +325,7 @@ func TestClient_RefusalsOfOneTopicLeaveTheOthersAlone(t *testing.T) {
 					return ""
 				}
 				c := s.client(cometd.Config{})
-				defer c.Close() //nolint:errcheck // never fails
+				defer c.Close() // never fails
 				other := s.subscribeTo(c, accountTopic, cometd.Start{})
 				_, err := c.Subscribe(t.Context(), parseTopic(t, orderTopic), cometd.Start{After: cometd.Position(12)})
 				if event.HealingOf(err) != want.healing || errors.Is(err, event.ErrPositionRefused) != want.refused || !strings.Contains(err.Error(), text[5:30]) {
@@ -346,7 +346,7 @@ func TestClient_ClosingOneTopicLeavesTheOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		c := s.client(cometd.Config{})
-		defer c.Close() //nolint:errcheck // never fails
+		defer c.Close() // never fails
 		order := s.subscribeTo(c, orderTopic, cometd.Start{After: cometd.Position(5)})
 		account := s.subscribeTo(c, accountTopic, cometd.Start{})
 		s.bring(message(orderTopic, 6) + ",$connected")

@@ -27,7 +27,7 @@ const positionSize = 10
 // Position returns the place after the event with that replay id.
 func Position(replayID int64) event.Position {
 	p := make(event.Position, positionSize)
-	binary.BigEndian.PutUint64(p, uint64(replayID)) //nolint:gosec // ids are not negative
+	binary.BigEndian.PutUint64(p, uint64(replayID)) // ids are not negative
 	return p
 }
 
@@ -37,7 +37,7 @@ func Position(replayID int64) event.Position {
 // event.ErrPositionRefused, so that a guess never skips events.
 func ParsePosition(p event.Position) (int64, error) {
 	if len(p) == 8 || len(p) == positionSize && p[8] == 0 && p[9] == 0 {
-		if n := int64(binary.BigEndian.Uint64(p)); n >= 0 { //nolint:gosec // checked
+		if n := int64(binary.BigEndian.Uint64(p)); n >= 0 { // checked
 			return n, nil
 		}
 	}

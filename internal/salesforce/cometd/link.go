@@ -43,7 +43,7 @@ func (l *link) post(ctx context.Context, timeout time.Duration, requests []reque
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errNoAnswer)
 	defer cancel()
 	err := l.exchange(ctx, requests, each)
-	if err != nil && context.Cause(ctx) == errNoAnswer { //nolint:errorlint // the cause is ours, never wrapped
+	if err != nil && context.Cause(ctx) == errNoAnswer { // the cause is ours, never wrapped
 		return fmt.Errorf("%w within %s", errNoAnswer, timeout)
 	}
 	return err
@@ -68,7 +68,7 @@ func (l *link) exchange(ctx context.Context, requests []request, each func(*mess
 	if err != nil {
 		return transportError(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to do about it
+	defer resp.Body.Close() // nothing is left to do about it
 	l.jar.store(resp.Header, l.path, time.Now())
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		l.date.Store(at.Unix())
@@ -80,7 +80,7 @@ func (l *link) exchange(ctx context.Context, requests []request, each func(*mess
 // and says nothing.
 func transportError(err error) error {
 	for {
-		inner, ok := err.(*url.Error) //nolint:errorlint // only the outermost is net/http's
+		inner, ok := err.(*url.Error) // only the outermost is net/http's
 		if !ok {
 			return err
 		}

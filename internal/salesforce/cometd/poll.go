@@ -98,7 +98,7 @@ func (s *session) interval() time.Duration {
 		return s.wait
 	}
 	span := s.c.cfg.RetryWait << s.troubled
-	return s.wait + span/2 + rand.N(span/2+1) //nolint:gosec // jitter needs no secrecy
+	return s.wait + span/2 + rand.N(span/2+1) // jitter needs no secrecy
 }
 
 // makeRoom holds the next connect back while a topic is full, and parks the

@@ -49,7 +49,7 @@ func (c *Client) EventName(ctx context.Context, schemaID string) (string, error)
 		return name, nil
 	}
 	name, err := c.askName(ctx, schemaID)
-	if r, ok := err.(*Refusal); ok && r.class() == classLogin { //nolint:errorlint // askName wraps nothing
+	if r, ok := err.(*Refusal); ok && r.class() == classLogin { // askName wraps nothing
 		name, err = c.askName(ctx, schemaID) // the first one has invalidated the token
 	}
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *Client) askName(ctx context.Context, schemaID string) (string, error) {
 	if err != nil {
 		return "", transportError(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to do about it
+	defer resp.Body.Close() // nothing is left to do about it
 	body := &capped{r: resp.Body, left: c.cfg.MaxResponse}
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, body, 64<<10) // lets the connection live
