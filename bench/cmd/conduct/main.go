@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&s.only, "only", "", "run only the cases and programs with this in \"case/program\"")
 	flag.IntVar(&s.rounds, "rounds", 0, "rounds; 0 for those of the size")
 	flag.BoolVar(&s.postgres, "postgres", true, "run what needs a PostgreSQL server")
-	flag.DurationVar(&s.quiet, "quiet", 10*time.Second, "wait at most so long for other processes to be quiet, before each run")
+	flag.DurationVar(&s.quiet, "quiet", 0, "wait at most so long for other processes to be quiet, before each run; 0 for 10 s (full) or 2 s (quick)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -54,9 +54,9 @@ func main() {
 func sizeOf(name string) (conduct.Size, error) {
 	switch name {
 	case "full":
-		return conduct.Size{Durable: 250_000, Delivered: 50_000, Warm: 10_000, Rounds: 5}, nil
+		return conduct.Size{Durable: 250_000, Delivered: 50_000, Warm: 10_000, Rounds: 5, Quiet: 10 * time.Second}, nil
 	case "quick":
-		return conduct.Size{Durable: 100_000, Delivered: 20_000, Warm: 5_000, Rounds: 2}, nil
+		return conduct.Size{Durable: 100_000, Delivered: 20_000, Warm: 5_000, Rounds: 2, Quiet: 2 * time.Second}, nil
 	}
 	return conduct.Size{}, fmt.Errorf("no size %q", name)
 }
@@ -68,6 +68,9 @@ func sit(ctx context.Context, s settings) error {
 	}
 	if s.rounds > 0 {
 		size.Rounds = s.rounds
+	}
+	if s.quiet == 0 {
+		s.quiet = size.Quiet
 	}
 	scratch, err := os.MkdirTemp(s.scratch, "sallyport-bench-*")
 	if err != nil {

@@ -30,7 +30,7 @@ func main() {
 			r := testing.Benchmark(func(b *testing.B) { c.Run(b, change.of) })
 			err := out.Encode(result.Micro{
 				Kind: "micro", Name: c.Name + ", " + change.name,
-				NS:    float64(r.T.Nanoseconds()) / float64(r.N),
+				NS:    r.Extra[micro.Metric],
 				Bytes: r.AllocedBytesPerOp(), Allocs: r.AllocsPerOp(),
 			})
 			if err != nil {

@@ -1,5 +1,7 @@
 package conduct
 
+import "time"
+
 // The cases: what the counted time ends with.
 const (
 	// Durable: from the stream to the disk.
@@ -41,6 +43,8 @@ type Size struct {
 	Durable, Delivered int64
 	Warm               int64
 	Rounds             int
+	// Quiet is how long a run waits at most for other processes to be quiet.
+	Quiet time.Duration
 }
 
 // Cases returns what is run in every round.

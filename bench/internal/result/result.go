@@ -74,11 +74,11 @@ type Process struct {
 // Counts says whether the run's figure goes into the tables.
 func (r *Run) Counts() bool { return r.True && !r.Flagged }
 
-// Micro is one run of a Go benchmark.
+// Micro is one run of a Go benchmark. NS is processor time.
 type Micro struct {
 	Kind   string  `json:"kind"` // "micro"
 	Name   string  `json:"name"`
-	NS     float64 `json:"ns_per_op"`
+	NS     float64 `json:"cpu_ns_per_op"`
 	Bytes  int64   `json:"bytes_per_op"`
 	Allocs int64   `json:"allocs_per_op"`
 	Others float64 `json:"others_cores"`

@@ -20,10 +20,13 @@ func spreadOf(figures []float64) spread {
 // group is the runs of one program of one case.
 type group struct {
 	program string
-	runs    []*Run // those that count
-	left    int    // those that do not
-	wrong   int    // of which with a wrong ground truth
+	runs    []*Run // those that count; the flagged ones if none does
+	flagged []*Run
+	wrong   int // runs with a wrong ground truth
 }
+
+// noisy says that the group's figures are of flagged runs, because it has no others.
+func (g *group) noisy() bool { return len(g.runs) > 0 && g.runs[0].Flagged }
 
 func (g *group) rate() spread {
 	return spreadOf(figures(g.runs, func(r *Run) float64 { return r.Rate }))
@@ -50,17 +53,25 @@ func (s *Set) groups(c string) []*group {
 			at = len(all)
 			all = append(all, &group{program: r.Program})
 		}
-		g := all[at]
-		if r.Counts() {
-			g.runs = append(g.runs, r)
-			continue
-		}
-		g.left++
-		if !r.True {
-			g.wrong++
+		all[at].add(r)
+	}
+	for _, g := range all {
+		if len(g.runs) == 0 {
+			g.runs = g.flagged
 		}
 	}
 	return all
+}
+
+func (g *group) add(r *Run) {
+	switch {
+	case !r.True:
+		g.wrong++
+	case r.Flagged:
+		g.flagged = append(g.flagged, r)
+	default:
+		g.runs = append(g.runs, r)
+	}
 }
 
 // cases returns the cases in the order they were run.
@@ -74,7 +85,7 @@ func (s *Set) cases() []string {
 	return all
 }
 
-// ratios returns, for each round that counts in both, the rate of one over that of the other.
+// ratios returns, for each round that both have, the rate of one over that of the other.
 func ratios(of, to *group) []float64 {
 	var all []float64
 	for _, a := range of.runs {
