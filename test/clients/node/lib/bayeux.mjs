@@ -5,6 +5,11 @@ import faye from 'faye';
 
 import { org } from './org.mjs';
 
+// Once: it makes the cookie jar that all clients of the process share.
+adapt();
+
+const DEADLINE_MS = 20_000;
+
 // token logs in and returns an access token.
 export async function token() {
   const response = await fetch(`${org.url}/services/oauth2/token`, {
@@ -18,20 +23,28 @@ export async function token() {
 // a test wait for more of them.
 export class Mailbox {
   messages = [];
-  #waiting = [];
+  #waiting = new Set();
 
   deliver = (message) => {
     this.messages.push(message);
-    this.#waiting = this.#waiting.filter(({ n, resolve }) => this.messages.length < n || resolve(this.messages));
+    for (const check of [...this.#waiting]) {
+      check();
+    }
   };
 
-  // count waits until n events are there; the test's own deadline ends the wait.
+  // count waits until n events are there and returns them all.
   count(n) {
-    if (this.messages.length >= n) {
-      return this.messages;
-    }
-    return new Promise((resolve) => {
-      this.#waiting.push({ n, resolve });
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${this.messages.length} of ${n} events came`)), DEADLINE_MS);
+      const check = () => {
+        if (this.messages.length >= n) {
+          clearTimeout(timer);
+          this.#waiting.delete(check);
+          resolve(this.messages);
+        }
+      };
+      this.#waiting.add(check);
+      check();
     });
   }
 }
@@ -47,7 +60,6 @@ function withReplay(message, replays) {
 // cometd returns a connected client of cometd and cometd-nodejs-client. Its replays
 // follow the events: what has come is not asked for again.
 export async function cometd(t, { version = '67.0', accessToken, replays = new Map() } = {}) {
-  adapt();
   const client = new CometD();
   client.replays = replays;
   client.token = accessToken ?? (await token());
