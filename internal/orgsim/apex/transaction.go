@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -77,13 +78,16 @@ func (t *transaction) step(ctx context.Context, s *Step) error {
 	if err := t.spend(stepCPU); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("the org stops: %w", context.Cause(ctx))
+	if ctx.Err() != nil {
+		return stopped(ctx)
 	}
 	if t.rt.cfg.Clock.Now().Sub(t.began) > t.limits.Wall {
 		return exceeded("Maximum transaction time of %v exceeded", t.limits.Wall)
 	}
 	v, err := t.act(ctx, s)
+	if _, thrown := errors.AsType[*Exception](err); err != nil && !thrown && ctx.Err() != nil {
+		return stopped(ctx)
+	}
 	if err != nil || s.As == "" {
 		return err
 	}
@@ -93,6 +97,8 @@ func (t *transaction) step(ctx context.Context, s *Step) error {
 	}
 	return t.assign(s.As, v, size)
 }
+
+func stopped(ctx context.Context) error { return fmt.Errorf("the org stops: %w", context.Cause(ctx)) }
 
 // act does the step's action and returns its value.
 func (t *transaction) act(ctx context.Context, s *Step) (any, error) {
