@@ -172,6 +172,10 @@ func (a *API) dispatch(c *call) error {
 		return a.query(c, rest, true)
 	case "limits":
 		return a.limits(c, rest)
+	case "search":
+		return a.search(c, rest)
+	case "parameterizedsearch":
+		return a.parameterizedSearch(c, rest)
 	case "composite":
 		return a.composite(c, rest)
 	case "tooling":

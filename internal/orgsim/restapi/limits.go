@@ -1,6 +1,12 @@
 package restapi
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
+)
 
 // limit is one allocation.
 type limit struct {
@@ -11,6 +17,9 @@ type limit struct {
 // limits states the org's allocations. Only the API requests are counted here;
 // what others count, they tell.
 func (a *API) limits(c *call, path []string) error {
+	if len(path) == 1 && strings.EqualFold(path[0], "recordCount") {
+		return a.recordCount(c)
+	}
 	if len(path) > 0 {
 		return resourceMissing()
 	}
@@ -37,5 +46,31 @@ func (a *API) limits(c *call, path []string) error {
 		limits[name] = limit{left[0], left[1]}
 	}
 	writeJSON(c.w, http.StatusOK, limits)
+	return nil
+}
+
+// recordCount answers how many records the named objects have, all objects unless
+// any are named.
+func (a *API) recordCount(c *call) error {
+	if err := c.allow(http.MethodGet); err != nil {
+		return err
+	}
+	type count struct {
+		Count int    `json:"count"`
+		Name  string `json:"name"`
+	}
+	counts := []count{}
+	wanted := strings.Split(strings.ToLower(c.r.URL.Query().Get("sObjects")), ",")
+	for _, o := range a.cfg.Catalog.Objects() {
+		if o.Kind != schema.Record || wanted[0] != "" && !slices.Contains(wanted, strings.ToLower(o.Name)) {
+			continue
+		}
+		result, err := a.run(c, "SELECT COUNT() FROM "+o.Name, false)
+		if err != nil {
+			return err
+		}
+		counts = append(counts, count{result.Total, o.Name})
+	}
+	writeJSON(c.w, http.StatusOK, map[string]any{"sObjects": counts})
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/schema"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/soql"
 )
 
@@ -33,7 +34,7 @@ func (a *API) query(c *call, path []string, all bool) error {
 func (a *API) firstPage(c *call, all bool) error {
 	params := c.r.URL.Query()
 	if statement := params.Get("explain"); statement != "" {
-		return badRequest("UNSUPPORTED_OPERATION", "query plans are not part of this org simulator")
+		return a.explain(c, statement, all)
 	}
 	statement := params.Get("q")
 	if strings.TrimSpace(statement) == "" {
@@ -129,17 +130,23 @@ func batchSize(r *http.Request) int {
 	return largestPage
 }
 
-// tooling serves the one resource clients probe: queries. The simulator has no
-// tooling objects, so every object is unknown, as it is in an org without them.
+// tooling serves the one resource clients probe: queries. Of tooling objects the
+// simulator has those that are also ordinary ones (User, Organization); the others
+// are unknown, as they are in an org without the feature.
 func (a *API) tooling(c *call, path []string) error {
-	if len(path) != 1 || !strings.EqualFold(path[0], "query") {
+	if len(path) == 0 || len(path) > 2 || !strings.EqualFold(path[0], "query") {
 		return resourceMissing()
 	}
-	query, err := soql.Parse(c.r.URL.Query().Get("q"))
-	if err != nil {
-		return err
+	if len(path) == 1 {
+		query, err := soql.Parse(c.r.URL.Query().Get("q"))
+		if err != nil {
+			return err
+		}
+		if o, ok := a.cfg.Catalog.Object(query.From); !ok || o.Kind != schema.Record {
+			return badRequest("INVALID_TYPE", "sObject type '%s' is not supported.", query.From)
+		}
 	}
-	return badRequest("INVALID_TYPE", "sObject type '%s' is not supported.", query.From)
+	return a.query(c, path[1:], false)
 }
 
 func asAmbiguous(err error) (*record.AmbiguousError, bool) {

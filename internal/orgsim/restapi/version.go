@@ -80,7 +80,7 @@ func (a *API) resources(c *call) error {
 	root := map[string]string{
 		"identity": fmt.Sprintf("%s/id/%s/%s", a.cfg.InstanceURL(c.r), c.session.OrgID, c.session.UserID),
 	}
-	for _, name := range []string{"sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling"} {
+	for _, name := range []string{"sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "composite", "jobs", "tooling"} {
 		root[name] = c.base() + "/" + name
 	}
 	writeJSON(c.w, http.StatusOK, root)

@@ -84,6 +84,10 @@ func balanced(terms []string, word string) string {
 
 func (c *compiler) comparison(s *scope, cmp *Comparison, having bool) string {
 	left := c.operand(s, cmp.Left, having)
+	if cmp.Op == opMatch {
+		c.args = append(c.args, cmp.Right[0].Text)
+		return matchFunction + "(" + left.sql + ",?)"
+	}
 	c.mustFilter(left, cmp)
 	if cmp.Subquery != nil {
 		return c.semiJoin(left, cmp)

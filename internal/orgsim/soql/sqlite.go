@@ -39,6 +39,10 @@ func Register(conn *sqlite.Conn) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", distanceFunction, err)
 	}
+	err = conn.CreateFunction(matchFunction, &sqlite.FunctionImpl{NArgs: 2, Deterministic: true, Scalar: matchOf})
+	if err != nil {
+		return fmt.Errorf("register %s: %w", matchFunction, err)
+	}
 	return nil
 }
 
