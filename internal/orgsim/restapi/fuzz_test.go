@@ -26,6 +26,15 @@ func FuzzServeHTTP(f *testing.F) {
 		{"PATCH", "/services/data/v67.0/composite/sobjects/Account/Id", `{"records":[{"Id":5},{"Id":"001"},null]}`},
 		{"DELETE", "/services/data/v67.0/composite/sobjects?ids=,,00Q", ""},
 		{"POST", "/services/data/v67.0/composite/sobjects", `{"records":[{"attributes":{"type":"Order_Event__e"},"Amount__c":"x"}]}`},
+		{"POST", "/services/data/v67.0/composite/tree/Account", `{"records":[{"attributes":{"type":"Account","referenceId":"a"},"Name":"x","Contacts":{"records":[{"attributes":{"type":"Contact","referenceId":"b"},"LastName":1},null]}}]}`},
+		{"POST", "/services/data/v67.0/composite/graph", `{"graphs":[{"graphId":"g","compositeRequest":[{"method":"POST","url":"/services/data/v67.0/sobjects/Account","referenceId":"a","body":{"Name":"@{b.id}"}},{"referenceId":"b"}]}]}`},
+		{"GET", "/services/data/v67.0/search?q=FIND+%7Bacme*+OR+%22x+y%22%7D+RETURNING+Account(Id,Name+WHERE+Name!=null)", ""},
+		{"POST", "/services/data/v67.0/parameterizedSearch", `{"q":"}x\\","sobjects":[{"name":"Account(","limit":"x"}]}`},
+		{"GET", "/services/data/v67.0/query?explain=SELECT+Id+FROM+Account+WHERE+Id+IN('x')", ""},
+		{"GET", "/services/data/v67.0/query?q=SELECT+TYPEOF+What+WHEN+Account+THEN+Name+END,(SELECT+Id+FROM+Attachments)+FROM+Task", ""},
+		{"GET", "/services/data/v67.0/sobjects/Attachment/00PSp0000000001MAA/Body", ""},
+		{"POST", "/services/data/v67.0/sobjects/ContentVersion", `{"PathOnClient":"../..","VersionData":"=="}`},
+		{"GET", "/services/data/v67.0/tooling/query/x-1?q=", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -97,6 +97,10 @@ func New(cfg Config) (*API, error) {
 // RequestsUsed returns how many authenticated calls were ever answered.
 func (a *API) RequestsUsed() int64 { return a.usage.ever() }
 
+// maxURI is the longest URI that the org's front answers. Longer statements go
+// through a composite call.
+const maxURI = 16_384
+
 // call is one request on its way through the API.
 type call struct {
 	w       http.ResponseWriter
@@ -116,6 +120,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer finish()
 	if r.Body != nil {
 		r.Body = http.MaxBytesReader(w, r.Body, a.cfg.MaxBody)
+	}
+	if len(r.URL.RequestURI()) > maxURI {
+		http.Error(w, "<html><head><title>414 URI Too Long</title></head></html>", http.StatusRequestURITooLong)
+		return
 	}
 	segments, err := segmentsOf(r.URL.EscapedPath())
 	if err != nil {

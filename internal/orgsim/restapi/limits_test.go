@@ -2,6 +2,7 @@ package restapi_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,5 +30,21 @@ func TestLimits_RefusesBeyondTheDay(t *testing.T) {
 	o.create("Account", `{"Name":"C"}`)
 	if a := o.call("GET", v67+"/limits", ""); a.status != http.StatusForbidden {
 		t.Errorf("got %d %s, want one call to be free", a.status, a.body)
+	}
+}
+
+func TestURI_OfMoreThanSixteenKilobytes(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	fits := soqlURL("SELECT COUNT() FROM Account WHERE Name != 'x'") + "&pad="
+	fits += strings.Repeat("x", 16_384-len(fits))
+	o.call("GET", fits, "").want(t, 200, `{"totalSize":0,"done":true,"records":[]}`)
+	if a := o.call("GET", fits+"x", ""); a.status != http.StatusRequestURITooLong || !strings.Contains(a.body, "<html>") {
+		t.Errorf("one more: %d %s", a.status, a.body)
+	}
+	long := v67 + "/query?q=SELECT COUNT() FROM Account WHERE Name = '" + strings.Repeat("x", 20_000) + "'"
+	a := o.call("POST", v67+"/composite", `{"compositeRequest":[{"method":"GET","url":"`+long+`","referenceId":"a"}]}`)
+	if a.status != 200 || !strings.Contains(a.body, `"httpStatusCode":200`) {
+		t.Errorf("in a composite: %d %s", a.status, a.body)
 	}
 }

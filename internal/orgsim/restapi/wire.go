@@ -114,7 +114,7 @@ func jsonProblem(body []byte, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return badRequest("JSON_PARSER_ERROR", "Unexpected end-of-input at %s", place(body, int64(len(body))))
 	}
-	return fmt.Errorf("read JSON: %w", err)
+	return badRequest("JSON_PARSER_ERROR", "The request body is not what the resource takes: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func place(body []byte, offset int64) string {
