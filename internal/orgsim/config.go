@@ -72,7 +72,8 @@ type Config struct {
 	// Apex has the limits of transactions that differ from the platform's; its parts
 	// are the org's own.
 	Apex apex.Config
-	// DailyRequests is the org's daily API allocation as /limits tells it.
+	// DailyRequests is the org's API allocation for 24 hours; calls beyond it are
+	// refused. Unless set, 100,000 is told and nothing refused.
 	DailyRequests int
 	// Faults are switched on from the start.
 	Faults []fault.Fault
