@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -24,6 +25,7 @@ type Gateway struct {
 	store      store.Store
 	supervisor *run.Supervisor
 	server     *control.Server
+	budget     *budget.Budget
 	closers    []func() error // run in reverse order after everything has stopped
 
 	subscribers []*subscription.Subscriber
@@ -81,6 +83,7 @@ func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *pr
 	service, err := control.NewService(control.Config{
 		Archive: g.store, Redriver: g.store, Gaps: g.store, Ping: g.store.Ping,
 		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus,
+		Budget:  g.budget.Status,
 		Version: env.Version, Started: time.Now().UTC(),
 	})
 	if err != nil {

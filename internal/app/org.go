@@ -1,20 +1,24 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/connect/eventbus"
 	"github.com/sallyport-dev/sallyport/internal/connect/streaming"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/bulk"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/cometd"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/pubsub"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/rest"
 	"github.com/sallyport-dev/sallyport/internal/secret"
 )
 
@@ -23,11 +27,18 @@ type wires struct {
 	tokens    *auth.Source
 	bus       *pubsub.Client
 	streaming *cometd.Client
+	rest      *rest.Client
+	bulk      *bulk.Client
+	// budget shares out the org's API requests.
+	budget *budget.Budget
 }
 
-// newWires builds the login and the event clients of an org.
-func newWires(s config.Org) (w *wires, err error) {
+// newWires builds the login and the clients of an org.
+func newWires(s config.Org, b config.Budget) (w *wires, err error) {
 	w = &wires{}
+	if w.budget, err = budget.New(budget.Config{Floor: b.Floor, Ceiling: b.Ceiling, Share: b.Share}); err != nil {
+		return nil, err
+	}
 	if w.tokens, err = newLogin(s); err != nil {
 		return nil, err
 	}
@@ -38,10 +49,27 @@ func newWires(s config.Org) (w *wires, err error) {
 	if w.streaming, err = cometd.New(cometd.Config{Version: s.APIVersion}, w.tokens, nil); err != nil {
 		return nil, err
 	}
+	if err := w.recordWires(s); err != nil {
+		return nil, err
+	}
 	w.bus, err = pubsub.New(pubsub.Config{
 		Address: s.PubSub.Endpoint, Plaintext: s.PubSub.Plaintext, PlaintextAnywhere: s.AllowHTTP, TLS: trust,
 	}, w.tokens)
 	return w, err
+}
+
+// recordWires builds the clients of the record APIs; their answers feed the budget.
+func (w *wires) recordWires(s config.Org) (err error) {
+	observe := func(u rest.Usage) { w.budget.Observe(u.Used, u.Max) }
+	if w.rest, err = rest.New(rest.Config{Version: s.APIVersion, LimitFunc: observe}, w.tokens, nil); err != nil {
+		return err
+	}
+	w.bulk, err = bulk.New(bulk.Config{Version: s.APIVersion, LimitFunc: func(header string) {
+		if usage, ok := rest.ParseUsage(header); ok {
+			observe(usage)
+		}
+	}}, w.tokens, nil)
+	return err
 }
 
 func (w *wires) close() error { return errors.Join(w.streaming.Close(), w.bus.Close()) }
@@ -90,3 +118,12 @@ func readCA(file string) (*tls.Config, error) {
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
 }
+
+// draw lets an adapter draw on the budget under one priority.
+type draw struct {
+	budget   *budget.Budget
+	priority budget.Priority
+}
+
+// Reserve allows n requests or says when to ask again.
+func (d draw) Reserve(ctx context.Context, n int) error { return d.budget.Reserve(ctx, d.priority, n) }

@@ -42,11 +42,13 @@ func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheu
 	if err != nil {
 		return err
 	}
-	org, err := newWires(s.Org)
+	org, err := newWires(s.Org, s.Budget)
 	if err != nil {
 		return err
 	}
 	g.closers = append(g.closers, org.close)
+	g.budget = org.budget
+	registry.MustRegister(newBudgetCollector(org.budget))
 	metrics := delivery.NewMetrics(registry)
 	for _, b := range bindings {
 		if err := g.addDispatcher(b, owner, metrics, tracing); err != nil {
@@ -197,8 +199,12 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner s
 	if err != nil {
 		return err
 	}
+	refiller, err := newRefiller(parsed, fed, key, org)
+	if err != nil {
+		return err
+	}
 	subscriber, err := subscription.New(subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}, subscription.Deps{
-		Source: source, Journal: g.store, Leases: g.store, Routes: routes,
+		Source: source, Refiller: refiller, Journal: g.store, Leases: g.store, Routes: routes,
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {

@@ -64,6 +64,8 @@ func (archive) Audit(context.Context) ([]delivery.Finding, error) { return nil, 
 
 func (archive) Gaps(context.Context, string) ([]subscription.Gap, error) { return nil, nil }
 
+func (archive) UpdateGap(context.Context, subscription.Gap) error { return nil }
+
 func (archive) Redrive(context.Context, delivery.DeadFilter) (int, error) { return 0, nil }
 
 func (archive) Ledgers(context.Context) ([]delivery.Ledger, error) {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/cli"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
@@ -63,6 +64,18 @@ func (a *answers) Redrive(_ context.Context, r control.RedriveRequest) (control.
 
 func (a *answers) Gaps(context.Context, string) ([]control.Gap, error) { return a.gaps, a.err }
 
+func (a *answers) Gap(_ context.Context, number int64) (control.Gap, error) {
+	g := a.gaps[0]
+	g.Number = number
+	return g, a.err
+}
+
+func (a *answers) ChangeGap(_ context.Context, number int64, action control.GapAction) (control.Gap, error) {
+	g := a.gaps[0]
+	g.Number, g.State = number, map[control.GapAction]string{control.RefillGap: "refilling", control.AcceptGap: "accepted"}[action]
+	return g, a.err
+}
+
 func sample() *answers {
 	ledger := control.Ledger{Route: "orders", Accepted: 10, Delivered: 7, Dead: 1, Waiting: 2, Redelivered: 3, Filtered: 4, Duplicates: 5, OldestWaiting: noon.Add(-90 * time.Second)}
 	outcome := control.Outcome{Verdict: "reject", Status: 422, Happened: "no", Reason: "the application refused \x1b[31mit\nall", Hint: "mend the event"}
@@ -79,6 +92,10 @@ func sample() *answers {
 				Concurrency: 16, NextProbe: noon.Add(4 * time.Second), Ledger: ledger,
 			}},
 			OpenGaps: 1,
+			Budget: &budget.Status{
+				Max: 100_000, Used: 61_000, Observed: noon.Add(-time.Second), Own: 1200, PerHour: 20_000, RunsOut: noon.Add(117 * time.Minute),
+				Priorities: []budget.Line{{Priority: "refill", Limit: 74_000, Used: 1200, Open: true}, {Priority: "compare", Limit: 60_000, Refused: 3}},
+			},
 		},
 		events: []control.Event{{
 			Seq: 8, ID: "e-8", Route: "orders", Type: "com.salesforce.event.Order_Event__e", Source: "salesforce/00D/event/Order_Event__e", Key: "801",

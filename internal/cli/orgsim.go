@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -11,20 +12,27 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/orgsim"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
 )
 
 // orgsimCommand runs the org simulator as a process of its own.
 func (a *app) orgsimCommand() *cobra.Command {
 	var c orgsim.Config
-	var level string
+	var level, faults string
 	cmd := &cobra.Command{
 		Use:   "orgsim",
 		Short: "Run a simulated Salesforce org on this machine",
-		Long: "Run a simulated Salesforce org: OAuth, REST, SOQL, platform events, Change Data Capture and the\n" +
-			"Pub/Sub API, with a clock that can be moved and faults that can be switched on. It listens on the\n" +
+		Long: "Run a simulated Salesforce org: OAuth, REST, SOQL, Bulk, CometD, platform events, Change Data Capture\n" +
+			"and the Pub/Sub API, with a clock that can be moved and faults that can be switched on. It listens on the\n" +
 			"loopback interface, keeps everything in memory unless --data names a folder, and runs until it is stopped.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runOrgsim(cmd, c, level) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if c.Faults, err = readFaults(faults); err != nil {
+				return err
+			}
+			return a.runOrgsim(cmd, c, level)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&c.HTTPAddr, "http", "127.0.0.1:8180", "the `address` of OAuth, REST and the control API")
@@ -33,10 +41,29 @@ func (a *app) orgsimCommand() *cobra.Command {
 	flags.StringVar(&c.DataDir, "data", "", "a `folder` that keeps records and events over a restart")
 	flags.StringVar(&c.Schema, "schema", "", "a `file` that declares objects, fields and platform events")
 	flags.StringVar(&c.IntegrationsFile, "integrations", "", "a `file` of Named Credentials, remote sites and outbound messages")
+	flags.StringVar(&faults, "faults", "", "a `file` of faults that are on from the start")
 	flags.DurationVar(&c.Keepalive, "keepalive", time.Minute, "how often a quiet stream hears of its position")
 	flags.StringVar(&level, "log-level", "warn", "the least severe `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&a.json, "json", false, "describe the org as one line of JSON, when it is ready")
+	cmd.AddCommand(a.orgsimLoadCommand(), a.orgsimGenerateCommand(), a.orgsimSnapshotCommand(), a.orgsimRestoreCommand(),
+		a.orgsimRequestsCommand())
 	return cmd
+}
+
+// readFaults reads a script of faults; none for no file.
+func readFaults(file string) ([]fault.Fault, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--faults: %w", err), "")
+	}
+	faults, err := fault.Parse(text)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--faults %s: %w", file, err), "see docs/orgsim.md for the faults there are")
+	}
+	return faults, nil
 }
 
 func (a *app) runOrgsim(cmd *cobra.Command, c orgsim.Config, level string) error {
@@ -98,7 +125,7 @@ func (a *app) describeOrg(org *orgsim.Org, c orgsim.Config) error {
 		{"client secret", d.ClientSecret},
 		{"user", d.Username},
 		{"password", d.Password},
-		{"control", d.URL + "/_sim/"},
+		{"state, control", d.URL + "/_sim/"},
 	}
 	for _, l := range lines {
 		if l[1] != "" {

@@ -63,6 +63,26 @@ the ledger adds up
 		"gaps": {"gaps list", `NO  SUBSCRIPTION  STATE  CAUSE             FROM                           UNTIL  OPENED                            CLOSED  REFILLED  DETAIL
  1  /event/A__e   lost   position-expired  3d08h ago (2026-05-01T04:00:00Z)  -      1h00m ago (2026-05-04T11:00:00Z)  -              0  d
 `},
+		"gap": {"gaps accept 3", `gap           3
+subscription  /event/A__e
+state         accepted
+cause         position-expired
+from          3d08h ago (2026-05-01T04:00:00Z)
+until         -
+opened        1h00m ago (2026-05-04T11:00:00Z)
+refill began  -
+filled        -
+closed        -
+read          0
+refilled      0
+detail        d
+`},
+		"budget": {"budget", `the org has used 61000 of 100000 API requests in 24 hours, 20000 in the last hour; this process 1200 (as of 1s ago (2026-05-04T11:59:59Z))
+at this pace they are used up in 1h57m (2026-05-04T13:57:00Z)
+PRIORITY  STOPS AT  USED  REFUSED  OPEN
+refill       74000  1200        0  yes
+compare      60000     0        3  no
+`},
 		"redrive": {"deadletters redrive --all", "4 dead letter(s) wait again\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +164,7 @@ func TestReads_PrintOneJSONDocument(t *testing.T) {
 		"events show e-8 --payload": map[string]any{"events": a.events},
 		"audit":                     a.audit,
 		"gaps list":                 map[string]any{"gaps": a.gaps},
+		"budget":                    map[string]any{"budget": a.status.Budget},
 		"deadletters redrive --all": control.RedriveResult{Moved: 0},
 	} {
 		got := command(t, sample(), append(strings.Fields(args), "--json", "-c", file))

@@ -17,6 +17,9 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
+// objectForm is an API name; it goes into statements as it is.
+var objectForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
+
 // checkKind holds a text against the narrower kind of its key.
 func checkKind(kind, text string) error {
 	if text == "" {
@@ -32,6 +35,10 @@ func checkKind(kind, text string) error {
 	case "topic":
 		_, err := salesforce.ParseTopic(text)
 		return err
+	case "object":
+		if !objectForm.MatchString(text) {
+			return errors.New("not the API name of an sObject, such as Account or Invoice__c")
+		}
 	case "endpoint":
 		return checkEndpoint(text)
 	case "signing":
@@ -138,6 +145,9 @@ func (d *decoder) check(s *Settings, sections []string) {
 	if read("control") && s.Control.Token.IsZero() && s.Control.Listen != "" && !isLoopback(hostOf(s.Control.Listen)) {
 		d.wrong("control.token", "missing; the operator API is open to other machines at "+s.Control.Listen,
 			"set token: ${SALLYPORT_TOKEN}, or listen on 127.0.0.1")
+	}
+	if b := s.Budget; read("budget") && b.Floor > b.Ceiling && b.Ceiling != 0 {
+		d.wrong("budget.floor", "is above the ceiling", "")
 	}
 	for name, r := range s.Routes {
 		d.checkRoute("routes."+name, r)

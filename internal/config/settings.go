@@ -20,6 +20,7 @@ type Settings struct {
 	Control   Control          `yaml:"control" doc:"The operator API: status, events, health, metrics. The command line talks to it."`
 	Log       Log              `yaml:"log" doc:"Logs, on standard error."`
 	Telemetry Telemetry        `yaml:"telemetry" doc:"OpenTelemetry traces, from publish to delivery."`
+	Budget    Budget           `yaml:"budget" doc:"How much of the org's API requests may be used. The allocation is for any 24 hours and shared with the org's other users; what they use counts. Between floor and ceiling the less urgent work stops first: comparing, first copies, refilling gaps, writing back, events."`
 	Shutdown  Shutdown         `yaml:"shutdown" doc:"What happens at SIGTERM."`
 	Routes    map[string]Route `yaml:"routes" name:"route" required:"true" doc:"The routes: what arrives, where it waits, where it goes. A route's name appears in the ledger, in metrics and in every event's routename; renaming a route starts a new account."`
 
@@ -79,6 +80,13 @@ type Telemetry struct {
 	OTLPEndpoint string `yaml:"otlp_endpoint" type:"url" default:"" sample:"http://localhost:4318" doc:"The OTLP/HTTP collector that gets traces. Empty: none are recorded."`
 }
 
+// Budget is how much of the org's API requests may be used, in percent.
+type Budget struct {
+	Floor   int `yaml:"floor" default:"60" min:"1" max:"100" doc:"Percent of the org's API requests up to which everything may go on."`
+	Ceiling int `yaml:"ceiling" default:"95" min:"1" max:"100" doc:"Percent of the org's API requests at which the gateway makes no request any more."`
+	Share   int `yaml:"share" default:"100" min:"1" max:"100" doc:"Percent of the org's API requests that this process may use by itself in 24 hours."`
+}
+
 // Shutdown is how the gateway stops.
 type Shutdown struct {
 	Grace time.Duration `yaml:"grace" default:"25s" min:"5s" doc:"How long deliveries in flight may finish after SIGTERM. What is left returns to waiting."`
@@ -95,9 +103,17 @@ type Route struct {
 	Transform   string   `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
 	OrderBy     string   `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
 	Concurrency int      `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
+	Refill      Refill   `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share it."`
 	To          To       `yaml:"to" doc:"The application's endpoint."`
 	Retry       Retry    `yaml:"retry" doc:"What happens to an event that the application did not take."`
 	Breaker     Breaker  `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
+}
+
+// Refill is where missed events come back from.
+type Refill struct {
+	From     string   `yaml:"from" enum:"records,none" default:"records" doc:"For change events: the record APIs, which tell what changed and what was deleted; the whole record comes, marked as refilled. With none, and for platform events, a gap is closed as lost, with its span."`
+	Objects  []string `yaml:"objects" type:"object" sample:"[Account, Contact]" doc:"The objects whose changes a channel carries (/data/ChangeEvents or a custom channel). A topic of one object needs none; for a channel without them a refill waits until they are named."`
+	BulkOver int      `yaml:"bulk_over" default:"10000" min:"1" max:"1000000" doc:"More changed records than this are read by a Bulk API job instead of REST pages of 2,000."`
 }
 
 // To is an HTTP destination.

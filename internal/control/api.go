@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -26,7 +27,26 @@ type API interface {
 	Audit(ctx context.Context) (AuditReport, error)
 	// Gaps lists holes in the stream, newest first, of one subscription or of all.
 	Gaps(ctx context.Context, subscription string) ([]Gap, error)
+	// Gap returns one gap. It fails with [ErrNotFound] if there is none of that number.
+	Gap(ctx context.Context, number int64) (Gap, error)
+	// ChangeGap does something about a gap and returns it as it is then. It fails
+	// with [ErrNotFound] if there is none of that number and with [ErrBadRequest] if
+	// the action does not fit its state.
+	ChangeGap(ctx context.Context, number int64, action GapAction) (Gap, error)
 }
+
+// GapAction is what a person can do about a gap.
+type GapAction string
+
+// The actions.
+const (
+	// RefillGap asks the process that reads the subscription to bring back what a
+	// lost gap misses. It begins within some seconds.
+	RefillGap GapAction = "refill"
+	// AcceptGap takes note of a loss: the gap is not counted as lost any more. A
+	// refill that waits is given up.
+	AcceptGap GapAction = "accept"
+)
 
 // Status is a gateway at one moment. From a store alone (Live is false) only
 // what is stored is known: the ledgers and the gaps.
@@ -43,6 +63,8 @@ type Status struct {
 	Subscriptions []subscription.Status `json:"subscriptions"`
 	Routes        []RouteStatus         `json:"routes"`
 	OpenGaps      int                   `json:"open_gaps"`
+	// Budget is how the org's API requests are used; null when only a store was asked.
+	Budget *budget.Status `json:"budget"`
 }
 
 // Worker is one long-running part of the process.
@@ -196,6 +218,7 @@ type Finding struct {
 type Gap struct {
 	Number       int64     `json:"number"`
 	Subscription string    `json:"subscription"`
+	Object       string    `json:"object,omitempty"`
 	State        string    `json:"state"`
 	Cause        string    `json:"cause"`
 	Detail       string    `json:"detail,omitempty"`
@@ -203,5 +226,10 @@ type Gap struct {
 	Until        time.Time `json:"until,omitzero"`
 	Opened       time.Time `json:"opened"`
 	Closed       time.Time `json:"closed,omitzero"`
-	Refilled     int64     `json:"refilled"`
+	// Began and Filled are when the refill began and when it was complete.
+	Began  time.Time `json:"began,omitzero"`
+	Filled time.Time `json:"filled,omitzero"`
+	// Read counts the events that the refill brought, Refilled those that were new.
+	Read     int64 `json:"read"`
+	Refilled int64 `json:"refilled"`
 }

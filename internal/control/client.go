@@ -150,6 +150,22 @@ func (c *Client) Gaps(ctx context.Context, subscription string) ([]Gap, error) {
 	return out.Gaps, err
 }
 
+// Gap implements [API].
+func (c *Client) Gap(ctx context.Context, number int64) (Gap, error) {
+	var out gapBody
+	err := c.get(ctx, gapPath(number), nil, &out)
+	return out.Gap, err
+}
+
+// ChangeGap implements [API].
+func (c *Client) ChangeGap(ctx context.Context, number int64, action GapAction) (Gap, error) {
+	var out gapBody
+	err := c.do(ctx, http.MethodPost, gapPath(number)+"/"+url.PathEscape(string(action)), nil, []byte("{}"), &out)
+	return out.Gap, err
+}
+
+func gapPath(number int64) string { return pathGaps + "/" + strconv.FormatInt(number, 10) }
+
 func (c *Client) get(ctx context.Context, path string, query url.Values, out any) error {
 	return c.do(ctx, http.MethodGet, path, query, nil, out)
 }

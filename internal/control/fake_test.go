@@ -74,6 +74,15 @@ func (m *memory) Gaps(ctx context.Context, name string) ([]subscription.Gap, err
 	return out, m.ready(ctx)
 }
 
+func (m *memory) UpdateGap(ctx context.Context, g subscription.Gap) error {
+	for i := range m.gaps {
+		if m.gaps[i].Number == g.Number {
+			m.gaps[i] = g
+		}
+	}
+	return m.ready(ctx)
+}
+
 func (m *memory) Redrive(ctx context.Context, f delivery.DeadFilter) (int, error) {
 	m.redriven = append(m.redriven, f)
 	return len(m.redriven), m.ready(ctx)

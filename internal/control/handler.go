@@ -45,6 +45,9 @@ func (h *handler) routes(metrics prometheus.Gatherer) http.Handler {
 		"POST " + pathRedrive:         h.redrive,
 		"GET " + pathAudit:            h.audit,
 		"GET " + pathGaps:             h.gaps,
+
+		"GET " + pathGaps + "/{number}":           h.gap,
+		"POST " + pathGaps + "/{number}/{action}": h.changeGap,
 	} {
 		mux.Handle(pattern, h.guard(h.answer(serve)))
 	}
@@ -170,6 +173,36 @@ func (h *handler) event(r *http.Request) (any, error) {
 func (h *handler) gaps(r *http.Request) (any, error) {
 	gaps, err := h.api.Gaps(r.Context(), r.URL.Query().Get("subscription"))
 	return gapsBody{Gaps: gaps}, err
+}
+
+func (h *handler) gap(r *http.Request) (any, error) {
+	number, err := gapNumber(r)
+	if err != nil {
+		return nil, err
+	}
+	g, err := h.api.Gap(r.Context(), number)
+	return gapBody{Gap: g}, err
+}
+
+func (h *handler) changeGap(r *http.Request) (any, error) {
+	number, err := gapNumber(r)
+	if err != nil {
+		return nil, err
+	}
+	action := GapAction(r.PathValue("action"))
+	g, err := h.api.ChangeGap(r.Context(), number, action)
+	if err == nil {
+		h.log.InfoContext(r.Context(), "gap changed by an operator", "gap", number, "action", string(action), "subscription", g.Subscription)
+	}
+	return gapBody{Gap: g}, err
+}
+
+func gapNumber(r *http.Request) (int64, error) {
+	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
+	if err != nil {
+		return 0, &Error{Kind: ErrBadRequest, What: fmt.Sprintf("%.20q is not the number of a gap", r.PathValue("number")), Hint: "see sallyport gaps list"}
+	}
+	return number, nil
 }
 
 func (h *handler) redrive(r *http.Request) (any, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
@@ -16,9 +17,10 @@ type Redriver interface {
 	Redrive(ctx context.Context, f delivery.DeadFilter) (int, error)
 }
 
-// GapLister lists the holes in subscriptions' streams.
-type GapLister interface {
+// GapKeeper keeps the holes in subscriptions' streams.
+type GapKeeper interface {
 	Gaps(ctx context.Context, subscription string) ([]subscription.Gap, error)
+	UpdateGap(ctx context.Context, g subscription.Gap) error
 }
 
 // Config is what a service answers from. Archive, Redriver, Gaps and Ping are
@@ -27,13 +29,15 @@ type GapLister interface {
 type Config struct {
 	Archive  delivery.Archive
 	Redriver Redriver
-	Gaps     GapLister
+	Gaps     GapKeeper
 	// Ping fails when the store cannot be used now.
 	Ping func(ctx context.Context) error
 
 	Dispatchers   func() []delivery.Status
 	Subscriptions func() []subscription.Status
 	Workers       func() []Worker
+	// Budget is how the org's API requests are used; nil where nobody knows.
+	Budget func() budget.Status
 
 	Version string
 	Started time.Time
@@ -105,6 +109,10 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		out.Reasons = append(out.Reasons, "the gaps cannot be read")
 	}
 	out.OpenGaps, _ = countGaps(gaps)
+	if s.config.Budget != nil {
+		b := s.config.Budget()
+		out.Budget = &b
+	}
 	return out, nil
 }
 

@@ -59,15 +59,16 @@ func gapView(g subscription.Gap) Gap {
 	return Gap{
 		Number: g.Number, Subscription: g.Subscription, State: string(g.State), Cause: g.Cause, Detail: g.Detail,
 		From: g.From, Until: g.Until, Opened: g.Opened, Closed: g.Closed, Refilled: g.Refilled,
+		Object: g.Object, Began: g.Began, Filled: g.Filled, Read: g.Read,
 	}
 }
 
 func countGaps(gaps []subscription.Gap) (open, lost int) {
 	for _, g := range gaps {
-		switch g.State {
-		case subscription.GapOpen:
+		switch {
+		case !g.State.Ended():
 			open++
-		case subscription.GapLost:
+		case g.State == subscription.GapLost:
 			lost++
 		}
 	}

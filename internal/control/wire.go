@@ -15,11 +15,14 @@ const (
 	pathGaps        = "/api/v1/gaps"
 )
 
-// eventsBody, gapsBody and errorBody wrap answers in an object, so that fields
+// eventsBody, gapBody, gapsBody and errorBody wrap answers in an object, so that fields
 // can be added later without breaking readers.
 type (
 	eventsBody struct {
 		Events []Event `json:"events"`
+	}
+	gapBody struct {
+		Gap Gap `json:"gap"`
 	}
 	gapsBody struct {
 		Gaps []Gap `json:"gaps"`

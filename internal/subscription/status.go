@@ -46,6 +46,8 @@ type Status struct {
 	// NextTry is when a waiting subscription connects again; zero if it is not waiting.
 	NextTry  time.Time `json:"next_try,omitzero"`
 	OpenGaps int       `json:"open_gaps"`
+	// Refills says that what the subscription misses can be brought back.
+	Refills bool `json:"refills"`
 	// Refill is the refill under way or waiting to go on; nil if there is none.
 	Refill *RefillStatus `json:"refill,omitempty"`
 }

@@ -73,7 +73,7 @@ func New(cfg Config, deps Deps) (*Subscriber, error) {
 	s := &Subscriber{
 		cfg: cfg, source: deps.Source, refill: deps.Refiller, journal: deps.Journal, leases: deps.Leases, routes: deps.Routes,
 		tracer: deps.Tracer, log: deps.Log.With("component", "subscription", "topic", cfg.Topic),
-		status: Status{Name: cfg.Name, Topic: cfg.Topic, State: Stopped, Since: time.Now()},
+		status: Status{Name: cfg.Name, Topic: cfg.Topic, State: Stopped, Since: time.Now(), Refills: deps.Refiller != nil},
 	}
 	for _, r := range deps.Routes {
 		s.status.Routes = append(s.status.Routes, r.Name())

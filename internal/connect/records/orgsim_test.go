@@ -108,7 +108,7 @@ func (w *world) drain(r *records.Refiller, span event.Span, after event.Position
 	w.t.Helper()
 	s, err := r.Refill(w.t.Context(), span, after)
 	w.check(err)
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	for at = after; n != 0; n-- {
 		batch, err := s.Next(w.t.Context())
 		if errors.Is(err, io.EOF) {
@@ -383,7 +383,7 @@ func TestRefill_AsksTheBudgetFirst(t *testing.T) {
 	r := w.refiller(records.Config{Budget: budget, BatchSize: 200}, "/data/AccountChangeEvent")
 	s, err := r.Refill(t.Context(), event.Span{From: from}, nil)
 	w.check(err)
-	defer s.Close() //nolint:errcheck // read only
+	defer s.Close()
 	batch, err := s.Next(t.Context())
 	if err != nil || len(batch.Events) != 200 {
 		t.Fatalf("%d events, %v", len(batch.Events), err)

@@ -223,7 +223,7 @@ func (c *Client) report(h http.Header) {
 	if c.cfg.LimitFunc == nil {
 		return
 	}
-	if usage, ok := parseUsage(h.Get("Sforce-Limit-Info")); ok {
+	if usage, ok := ParseUsage(h.Get("Sforce-Limit-Info")); ok {
 		c.cfg.LimitFunc(usage)
 	}
 }

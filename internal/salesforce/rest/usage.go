@@ -14,8 +14,8 @@ type Usage struct {
 	AppUsed, AppMax int64
 }
 
-// parseUsage reads "api-usage=25/5000; per-app-api-usage=17/250(appName=x)".
-func parseUsage(header string) (u Usage, ok bool) {
+// ParseUsage reads the header Sforce-Limit-Info: "api-usage=25/5000; per-app-api-usage=17/250(appName=x)".
+func ParseUsage(header string) (u Usage, ok bool) {
 	for part := range strings.SplitSeq(header, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		value, _, _ = strings.Cut(value, "(")

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport-dev/sallyport/internal/budget"
+)
+
+// budgetCollector shows how the org's API requests are used.
+type budgetCollector struct {
+	budget                    *budget.Budget
+	most, used, mine, refused *prometheus.Desc
+}
+
+func newBudgetCollector(b *budget.Budget) *budgetCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("sallyport_budget_"+name, help, labels, nil)
+	}
+	return &budgetCollector{
+		budget:  b,
+		most:    desc("max_requests", "API requests that the org may use in 24 hours; 0 while unknown."),
+		used:    desc("used_requests", "API requests that the org has used in 24 hours, by all clients."),
+		mine:    desc("own_requests", "API requests that this process was allowed in 24 hours.", "priority"),
+		refused: desc("refusals_total", "Times that API requests were refused because of the budget.", "priority"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *budgetCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.most, c.used, c.mine, c.refused} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *budgetCollector) Collect(metrics chan<- prometheus.Metric) {
+	s := c.budget.Status()
+	metrics <- prometheus.MustNewConstMetric(c.most, prometheus.GaugeValue, float64(s.Max))
+	metrics <- prometheus.MustNewConstMetric(c.used, prometheus.GaugeValue, float64(s.Used))
+	for _, l := range s.Priorities {
+		metrics <- prometheus.MustNewConstMetric(c.mine, prometheus.GaugeValue, float64(l.Used), l.Priority)
+		metrics <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(l.Refused), l.Priority)
+	}
+}
