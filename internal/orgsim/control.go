@@ -23,6 +23,8 @@ func (o *Org) controlHandler() http.Handler {
 	mux.Handle("GET /_sim/requests", o.requests.Handler())
 	mux.HandleFunc("POST /_sim/snapshot", o.serveSnapshot)
 	mux.HandleFunc("POST /_sim/restore", o.serveRestore)
+	mux.HandleFunc("POST /_sim/load", o.serveLoad)
+	mux.HandleFunc("POST /_sim/generate", o.serveGenerate)
 	o.pageRoutes(mux)
 	mux.HandleFunc("GET /_sim/clock", o.serveClock)
 	mux.HandleFunc("POST /_sim/clock", o.serveMoveClock)

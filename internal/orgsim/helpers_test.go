@@ -19,3 +19,12 @@ func insert(t *testing.T, o *orgsim.Org, object *schema.Object, rows []map[strin
 		t.Fatal(err)
 	}
 }
+
+func object(t *testing.T, o *orgsim.Org, name string) *schema.Object {
+	t.Helper()
+	found, ok := o.Catalog().Object(name)
+	if !ok {
+		t.Fatalf("no object %s", name)
+	}
+	return found
+}

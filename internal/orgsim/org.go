@@ -231,6 +231,7 @@ func (o *Org) Close() error {
 
 func (o *Org) close() error {
 	var problems []error
+	o.requests.Close()
 	o.closeApex()
 	if o.pubsub != nil {
 		o.pubsub.Stop()
