@@ -57,7 +57,19 @@ func (t *Tx) purge(o *schema.Object, id salesforce.ID) error {
 	}
 	delete(t.changes, id)
 	t.order = slices.DeleteFunc(t.order, func(other salesforce.ID) bool { return other == id })
-	return t.write("DELETE FROM "+soql.Quote(o.Name)+` WHERE "Id"=?`, func(stmt *sqlite.Stmt) { stmt.BindText(1, string(id)) })
+	row, err := t.fetch(o, id)
+	if err != nil {
+		return err
+	}
+	parents, err := t.watch(tab, row)
+	if err != nil {
+		return err
+	}
+	err = t.write("DELETE FROM "+soql.Quote(o.Name)+` WHERE "Id"=?`, func(stmt *sqlite.Stmt) { stmt.BindText(1, string(id)) })
+	if err != nil {
+		return err
+	}
+	return t.settle(parents)
 }
 
 func (t *Tx) childrenOfAnyState(child schema.Child, parent salesforce.ID) ([]salesforce.ID, error) {

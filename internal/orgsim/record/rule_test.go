@@ -2,6 +2,7 @@ package record_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -297,4 +298,48 @@ func TestSchema_RefusesBadRules(t *testing.T) {
 			t.Errorf("%s: %v, want %s", declaration, err, want)
 		}
 	}
+}
+
+// TestRollup_ChangesTheParent: every change of a line that counts is told as a change
+// of its invoice, in the same transaction, and dates it.
+func TestRollup_ChangesTheParent(t *testing.T) {
+	t.Parallel()
+	o := newRuledOrg(t)
+	first, second := o.create("Invoice__c", record.Row{}), o.create("Invoice__c", record.Row{})
+	told := func(what string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range o.ears.txs[len(o.ears.txs)-1].Changes {
+			got = append(got, fmt.Sprint(c.Type, " ", c.ID, " ", c.Changed))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got): %s", what, diff)
+		}
+	}
+	o.now = o.now.Add(time.Minute)
+	line := o.create("Line__c", record.Row{"Amount__c": 5, "Invoice__c": string(first)})
+	told("create", "CREATE "+string(line)+" []", "UPDATE "+string(first)+" [LastModifiedDate Total__c Lines__c Dearest__c]")
+	if row := o.get("Invoice__c", first); !row["SystemModstamp"].(time.Time).Equal(o.now.Truncate(time.Second)) {
+		t.Errorf("invoice %v", row)
+	}
+	if err := o.update("Line__c", line, record.Row{"Name": "renamed"}); err != nil {
+		t.Fatal(err)
+	}
+	told("a change that does not count", "UPDATE "+string(line)+" [Name LastModifiedDate]")
+	if err := o.update("Line__c", line, record.Row{"Invoice__c": string(second)}); err != nil {
+		t.Fatal(err)
+	}
+	told("move", "UPDATE "+string(line)+" [LastModifiedDate Invoice__c]", "UPDATE "+string(first)+" [LastModifiedDate Total__c Lines__c Dearest__c]",
+		"UPDATE "+string(second)+" [LastModifiedDate Total__c Lines__c Dearest__c]")
+	if err := o.remove("Line__c", line); err != nil {
+		t.Fatal(err)
+	}
+	told("delete", "DELETE "+string(line)+" []", "UPDATE "+string(second)+" [LastModifiedDate Total__c Lines__c Dearest__c]")
+	if err := o.undelete("Line__c", line); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.do(func(tx *record.Tx) error { return tx.Purge(o.object("Line__c"), line) }); err != nil {
+		t.Fatal(err)
+	}
+	told("purge", "UPDATE "+string(second)+" [LastModifiedDate Total__c Lines__c Dearest__c]")
 }

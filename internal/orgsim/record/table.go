@@ -21,16 +21,18 @@ type table struct {
 	// computed fields are read after the columns and never written.
 	computed []*schema.Field
 	children []schema.Child // references to the object
-	deleted  int            // place of IsDeleted among the bound columns
-	insert   string
-	update   string
-	byID     string
-	last     uint64 // counter of the newest Id
-	numbers  int64  // counter of auto numbers
+	// summaries are the roll-ups of parents that records of this object count in.
+	summaries []summary
+	deleted   int // place of IsDeleted among the bound columns
+	insert    string
+	update    string
+	byID      string
+	last      uint64 // counter of the newest Id
+	numbers   int64  // counter of auto numbers
 }
 
 func newTable(catalog *schema.Catalog, o *schema.Object) *table {
-	t := &table{object: o, deleted: -1, children: catalog.ChildrenOf(o)}
+	t := &table{object: o, deleted: -1, children: catalog.ChildrenOf(o), summaries: summariesOf(catalog, o)}
 	for _, f := range o.Fields {
 		if f.IsComputed() {
 			t.computed = append(t.computed, f)

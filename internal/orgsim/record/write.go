@@ -59,6 +59,10 @@ func (t *Tx) store(o *schema.Object, row Row) (salesforce.ID, error) {
 			return "", err
 		}
 	}
+	parents, err := t.watch(tab, row)
+	if err != nil {
+		return "", err
+	}
 	if err := t.write(tab.insert, func(stmt *sqlite.Stmt) { tab.bind(stmt, row) }); err != nil {
 		return "", err
 	}
@@ -67,7 +71,7 @@ func (t *Tx) store(o *schema.Object, row Row) (salesforce.ID, error) {
 		return "", err
 	}
 	t.note(Change{Object: o, Type: Create, ID: id, After: after})
-	return id, nil
+	return id, t.settle(parents)
 }
 
 // saved is the row as a read would find it, computed fields included.
@@ -117,6 +121,10 @@ func (t *Tx) Update(o *schema.Object, id salesforce.ID, in Row) error {
 	if err := t.ask(o, Update, id); err != nil {
 		return err
 	}
+	parents, err := t.watch(tab, before, after)
+	if err != nil {
+		return err
+	}
 	if err := t.replace(tab, id, after); err != nil {
 		return err
 	}
@@ -124,7 +132,7 @@ func (t *Tx) Update(o *schema.Object, id salesforce.ID, in Row) error {
 		return err
 	}
 	t.note(Change{Object: o, Type: Update, ID: id, Before: before, After: after, Changed: changedFields(o, before, after)})
-	return nil
+	return t.settle(parents)
 }
 
 // Upsert updates the one live record whose external Id field has the value, or
@@ -218,6 +226,10 @@ func (t *Tx) setDeleted(o *schema.Object, id salesforce.ID, gone bool) error {
 	after := maps.Clone(before)
 	after["IsDeleted"] = gone
 	t.stampModified(after)
+	parents, err := t.watch(tab, before)
+	if err != nil {
+		return err
+	}
 	if err := t.replace(tab, id, after); err != nil {
 		return err
 	}
@@ -227,6 +239,9 @@ func (t *Tx) setDeleted(o *schema.Object, id salesforce.ID, gone bool) error {
 	} else {
 		t.note(Change{Object: o, Type: Undelete, ID: id, After: after})
 		err = t.takeBack(tab, id)
+	}
+	if err == nil {
+		err = t.settle(parents)
 	}
 	if err != nil {
 		return err
