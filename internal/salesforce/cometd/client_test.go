@@ -34,7 +34,7 @@ func TestClient_SpeaksAsTheGuideSays(t *testing.T) {
 		}
 		want := []string{
 			`[{"channel":"/meta/handshake","id":"#","version":"1.0","minimumVersion":"1.0","supportedConnectionTypes":["long-polling"],"ext":{"replay":true}}]`,
-			`[{"channel":"/meta/connect","id":"#","clientId":"c1","connectionType":"long-polling"}]`,
+			`[{"channel":"/meta/connect","id":"#","clientId":"c1","connectionType":"long-polling","advice":{"timeout":0}}]`,
 			`[{"channel":"/meta/subscribe","id":"#","clientId":"c1","subscription":"/event/Order__e","ext":{"replay":{"/event/Order__e":1544272}}}]`,
 			`[{"channel":"/meta/connect","id":"#","clientId":"c1","connectionType":"long-polling"}]`,
 			`[{"channel":"/meta/connect","id":"#","clientId":"c1","connectionType":"long-polling"}]`,

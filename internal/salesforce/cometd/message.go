@@ -31,6 +31,12 @@ type request struct {
 	ConnectionType           string   `json:"connectionType,omitempty"`
 	Subscription             string   `json:"subscription,omitempty"`
 	Ext                      any      `json:"ext,omitempty"`
+	Advice                   *hurry   `json:"advice,omitempty"`
+}
+
+// hurry asks the server to answer a connect at once and not to hold it.
+type hurry struct {
+	Timeout int `json:"timeout"`
 }
 
 // message is one element of an answer: the reply to a request, or an event.

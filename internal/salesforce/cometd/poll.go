@@ -11,21 +11,53 @@ import (
 // try again before a new session is tried instead.
 const maxTroubled = 3
 
-// poll keeps a /meta/connect at the server until the session is lost.
+// poll keeps a /meta/connect at the server until the session is lost. The first is
+// not to be held: its answer carries the advice. Neither is one that follows
+// events on another request, because its end is what makes their position safe.
 func (s *session) poll(ctx context.Context) error {
-	for {
-		if err := s.connect(ctx); err != nil {
+	for hurried := true; ; hurried = s.unsettled() {
+		if err := s.connect(ctx, hurried); err != nil {
 			return err
 		}
 		if err := sleep(ctx, s.interval()); err != nil {
 			return err
 		}
 		s.makeRoom(ctx)
+		s.waitAlone(ctx)
+	}
+}
+
+// unsettled reports whether a topic has come further than its position.
+func (s *session) unsettled() bool {
+	if !s.alone() {
+		return false
+	}
+	for _, sub := range s.c.current() {
+		if sub.unsettled() {
+			return true
+		}
+	}
+	return false
+}
+
+// waitAlone lets a request that is under way end before a connect is held, but
+// does not wait for long: events of other topics come on the connect.
+func (s *session) waitAlone(ctx context.Context) {
+	timer := time.NewTimer(s.c.cfg.Patience)
+	defer timer.Stop()
+	for !s.alone() {
+		select {
+		case <-s.free:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
 // connect sends one /meta/connect and takes what it brings.
-func (s *session) connect(ctx context.Context) error {
+func (s *session) connect(ctx context.Context, hurried bool) error {
 	turn := make(chan struct{})
 	defer close(turn)
 	s.mu.Lock()
@@ -33,6 +65,9 @@ func (s *session) connect(ctx context.Context) error {
 	s.turn = turn
 	s.mu.Unlock()
 	r := s.message(request{Channel: metaConnect, ConnectionType: longPolling})
+	if hurried {
+		r.Advice = &hurry{}
+	}
 	var reply *message
 	err := s.exchange(ctx, timeout, []request{r}, func(m *message) error {
 		if m.Channel == metaConnect {

@@ -31,6 +31,7 @@ type asked struct {
 	ClientID     string `json:"clientId"`
 	Subscription string
 	Ext          struct{ Replay json.RawMessage }
+	Advice       *struct{ Timeout int }
 }
 
 // replay is the replay value of a subscribe.
@@ -164,14 +165,14 @@ func script(f func(asked) string, a asked, def string) string {
 
 const connected = `{"clientId":"$client","channel":"/meta/connect","id":"$id","successful":true}`
 
-// poll is the held connect: the first of a session returns at once.
+// poll is the held connect, unless the client asks for an answer at once.
 func (s *server) poll(ctx context.Context, a asked) string {
 	if s.connect != nil {
 		if text := s.connect(ctx, a); text != "" {
 			return text
 		}
 	}
-	if a.n == 1 {
+	if a.Advice != nil && a.Advice.Timeout == 0 {
 		return `{"clientId":"$client","advice":{"interval":0,"timeout":110000,"reconnect":"retry"},"channel":"/meta/connect","id":"$id","successful":true}`
 	}
 	timer := time.NewTimer(110 * time.Second)

@@ -21,6 +21,9 @@ type session struct {
 	clientID string // set by the handshake, before the goroutines
 	replay   bool   // the server honours replay maps
 
+	// free has room for one signal: a request other than connect has ended.
+	free chan struct{}
+
 	mu       sync.Mutex // guards the fields below
 	number   int        // of the last message
 	calls    map[string]*call
@@ -44,7 +47,7 @@ type call struct {
 }
 
 func newSession(c *Client) *session {
-	return &session{c: c, calls: map[string]*call{}, held: map[string]*Subscription{}, hold: c.cfg.HoldTimeout}
+	return &session{c: c, calls: map[string]*call{}, held: map[string]*Subscription{}, hold: c.cfg.HoldTimeout, free: make(chan struct{}, 1)}
 }
 
 // errUnneeded ends a session that nobody needs any more.
@@ -196,7 +199,9 @@ func (s *session) aside(connect bool, n int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.others += n
+	if s.others += n; n < 0 {
+		nudge(s.free)
+	}
 }
 
 func (s *session) alone() bool {

@@ -282,6 +282,13 @@ func (s *Subscription) answered(now time.Time, inTurn bool) {
 	s.signal()
 }
 
+// unsettled reports whether events have come whose place is not safe yet.
+func (s *Subscription) unsettled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == phaseLive && s.newest.known && s.newest != s.safe
+}
+
 // full reports whether more is unread than the read-ahead allows.
 func (s *Subscription) full() bool {
 	s.mu.Lock()

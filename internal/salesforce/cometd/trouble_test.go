@@ -160,13 +160,16 @@ func TestClient_LetsEarlierEventsPass(t *testing.T) {
 			s.bring(message(orderTopic, 8) + ",$connected")
 		}()
 		s.subscribeTo(c, accountTopic, cometd.Start{})
-		ids, _ := collect(t, order, 2)
+		ids, position := collect(t, order, 2)
 		if diff := cmp.Diff([]int64{8, 9}, ids); diff != "" {
 			t.Error(diff)
 		}
-		s.bring("$connected")
-		if resp := recv(t, order); string(resp.Position) != string(cometd.Position(9)) || len(resp.Events) != 0 {
-			t.Errorf("Recv() = %+v, want position 9", resp)
+		// The next connect is not held, so that its end makes the place safe.
+		if string(position) != string(cometd.Position(9)) {
+			position = recv(t, order).Position
+		}
+		if string(position) != string(cometd.Position(9)) {
+			t.Errorf("position %x, want 9", []byte(position))
 		}
 	})
 }
