@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,8 +136,26 @@ func TestQuery_ColumnMetadata(t *testing.T) {
 	a := o.call("GET", soqlURL("SELECT Id, Name, Owner.Name FROM Account")+"&columns=true", "")
 	o.decode(a, &got)
 	if a.status != http.StatusOK || got.EntityName != "Account" || got.KeyPrefix != "001" || !got.IDSelected || len(got.ColumnMetadata) != 3 ||
-		!got.ColumnMetadata[1].TextType || got.ColumnMetadata[2].JoinColumns[0].ColumnName != "Name" {
+		!got.ColumnMetadata[1].TextType || got.ColumnMetadata[2].Aggregate || got.ColumnMetadata[2].JoinColumns[0].ColumnName != "Name" {
 		t.Errorf("got %s", a.body)
+	}
+
+	// A parent's fields are columns of the row; lists of children and functions are not.
+	type column struct {
+		ColumnName, DisplayName string
+		Aggregate               bool
+	}
+	for statement, want := range map[string][]column{
+		"SELECT Name, (SELECT Id FROM Contacts) FROM Account": {{"Name", "Name", false}, {"Contacts", "Contacts", true}},
+		"SELECT Industry, COUNT(Id), MAX(Name) last FROM Account GROUP BY Industry": {
+			{"Industry", "Industry", false}, {"expr0", "count(Id)", true}, {"last", "max(Name)", true},
+		},
+	} {
+		var got struct{ ColumnMetadata []column }
+		o.decode(o.call("GET", soqlURL(statement)+"&columns=true", ""), &got)
+		if !slices.Equal(got.ColumnMetadata, want) {
+			t.Errorf("%s: columns %+v, want %+v", statement, got.ColumnMetadata, want)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ type tokenAnswer struct {
 	IssuedAt     string `json:"issued_at"` // milliseconds, as text; there is no expires_in
 }
 
-// Handler serves OAuth, OpenID discovery, identity and SOAP login.
+// Handler serves OAuth, OpenID discovery, identity, single access and SOAP login.
 func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /services/oauth2/token", s.serveToken)
@@ -51,6 +51,8 @@ func (s *Store) Handler() http.Handler {
 	mux.HandleFunc("/services/oauth2/revoke", s.serveRevoke)
 	mux.HandleFunc("POST /services/oauth2/introspect", s.serveIntrospect)
 	mux.HandleFunc("/services/oauth2/userinfo", s.serveUserinfo)
+	mux.HandleFunc("/services/oauth2/singleaccess", s.serveSingleAccess)
+	mux.HandleFunc("GET /secur/frontdoor.jsp", s.serveFrontdoor)
 	mux.HandleFunc("/id/{org}/{user}", s.serveIdentity)
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.serveDiscovery)
 	mux.HandleFunc("POST /services/Soap/{api}/{version}", s.serveSOAP)

@@ -73,6 +73,7 @@ type Store struct {
 	sessions map[digest]*live
 	refresh  map[digest]*refreshGrant
 	codes    map[digest]*authCode
+	passes   map[digest]*pass
 }
 
 type digest [sha256.Size]byte
@@ -98,6 +99,7 @@ func New(cfg Config) (*Store, error) {
 	s := &Store{
 		cfg: cfg.WithDefaults(), apps: make(map[string]*app), users: make(map[string]*User),
 		sessions: make(map[digest]*live), refresh: make(map[digest]*refreshGrant), codes: make(map[digest]*authCode),
+		passes: make(map[digest]*pass),
 	}
 	for _, a := range cfg.Apps {
 		ready, err := newApp(a)
