@@ -26,11 +26,17 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
+	return newSceneOf(t, keyedRoute)
+}
+
+// newSceneOf is newScene with other options of the route.
+func newSceneOf(t *testing.T, route string) *scene {
+	t.Helper()
 	s := &scene{t: t, org: startOrg(t), app: newApplication(t)}
 	var cancel context.CancelFunc
 	s.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
-	s.gateway = newGateway(t, "gateway", s.org, filepath.Join(t.TempDir(), "sallyport.db"), s.app.server.URL, keyedRoute)
+	s.gateway = newGateway(t, "gateway", s.org, filepath.Join(t.TempDir(), "sallyport.db"), s.app.server.URL, route)
 	s.gateway.start()
 	s.publish = s.org.publisher(s.ctx)
 	s.send(100)
