@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/conduct"
@@ -44,7 +45,7 @@ func main() {
 	flag.BoolVar(&s.postgres, "postgres", true, "run what needs a PostgreSQL server")
 	flag.DurationVar(&s.quiet, "quiet", 0, "wait at most so long for other processes to be quiet, before each run; 0 for 10 s (full) or 2 s (quick)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := sit(ctx, s); err != nil {
 		log.Fatal("conduct: ", err)
