@@ -11,12 +11,12 @@ import (
 )
 
 // fillChunk is how many rows [Engine.Fill] writes in one transaction.
-const fillChunk = 10_000
+const fillChunk = 2_000
 
 // Fill creates many records quickly: next sets the values of the fields, in their
 // order, and returns false when there are no more. Values are converted and get
 // defaults, but no rule, no lookup and no uniqueness is checked, and the listener
-// hears nothing. Others get their turn between chunks of ten thousand, which are
+// hears nothing. Others get their turn between chunks of two thousand, which are
 // each committed. It returns how many records were made.
 func (e *Engine) Fill(ctx context.Context, actor Actor, o *schema.Object, fields []*schema.Field, next func(values []any) bool) (n int, err error) {
 	for more := true; more; {

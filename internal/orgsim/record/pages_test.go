@@ -38,7 +38,7 @@ func fillContacts(t testing.TB, o *org, n int) {
 func TestFill_MakesFullRecords(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	fillContacts(t, o, 10_001) // one more than a chunk
+	fillContacts(t, o, 2_001) // one more than a chunk
 	if len(o.ears.txs) != 0 {
 		t.Errorf("told %d transactions", len(o.ears.txs))
 	}
@@ -46,7 +46,7 @@ func TestFill_MakesFullRecords(t *testing.T) {
 	if row["LastName"] != "L0000000" || row["OwnerId"] != string(ada.User) || row["CreatedDate"] == nil || row["DoNotCall"] != false {
 		t.Errorf("first %v", row)
 	}
-	o.wantRows(t, "SELECT COUNT(Id), MAX(LastName) FROM Contact WHERE Owner.Name = 'Ada Admin'", []string{"10001|L0010000"})
+	o.wantRows(t, "SELECT COUNT(Id), MAX(LastName) FROM Contact WHERE Owner.Name = 'Ada Admin'", []string{"2001|L0002000"})
 	invoice, _ := o.Catalog().Object("Invoice__c")
 	note, _ := invoice.Field("Note__c")
 	left := 2
@@ -78,18 +78,18 @@ func TestFill_MakesFullRecords(t *testing.T) {
 func TestPages_KeepTheirRecords(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	fillContacts(t, o, 5000)
-	pages, err := o.Pages(t.Context(), "SELECT Id, LastName FROM Contact ORDER BY FirstName", false, 2000)
-	if err != nil || pages.Total != 5000 {
+	fillContacts(t, o, 1250)
+	pages, err := o.Pages(t.Context(), "SELECT Id, LastName FROM Contact ORDER BY FirstName", false, 500)
+	if err != nil || pages.Total != 1250 {
 		t.Fatalf("%d rows, %v", pages.Total, err)
 	}
-	first, err := pages.Page(t.Context(), nil, 0, 2000)
-	if err != nil || len(first) != 2000 {
+	first, err := pages.Page(t.Context(), nil, 0, 500)
+	if err != nil || len(first) != 500 {
 		t.Fatalf("first page of %d: %v, %v", len(first), first[0], err)
 	}
 	last := pages.Plan.Root.Items[1].Column
-	if first[0][last] != "L0004999" || first[1999][last] != "L0003000" {
-		t.Errorf("first page from %v to %v", first[0][last], first[1999][last])
+	if first[0][last] != "L0001249" || first[499][last] != "L0000750" {
+		t.Errorf("first page from %v to %v", first[0][last], first[499][last])
 	}
 	id := func(name string) salesforce.ID {
 		result, err := o.Query(t.Context(), "SELECT Id FROM Contact WHERE LastName = '"+name+"'", false)
@@ -98,7 +98,7 @@ func TestPages_KeepTheirRecords(t *testing.T) {
 		}
 		return salesforce.ID(result.Rows[0][0].(string))
 	}
-	changed, purged := id("L0002999"), id("L0002998")
+	changed, purged := id("L0000749"), id("L0000748")
 	if err := o.update("Contact", changed, record.Row{"LastName": "changed", "FirstName": "ZZZ"}); err != nil {
 		t.Fatal(err)
 	}
@@ -106,15 +106,15 @@ func TestPages_KeepTheirRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.create("Contact", record.Row{"LastName": "later", "FirstName": "F0000000"})
-	second, err := pages.Page(t.Context(), nil, 2000, 2000)
-	if err != nil || len(second) != 1999 || second[0][last] != "changed" || second[1][last] != "L0002997" {
+	second, err := pages.Page(t.Context(), nil, 500, 500)
+	if err != nil || len(second) != 499 || second[0][last] != "changed" || second[1][last] != "L0000747" {
 		t.Errorf("second page of %d: %v, %v, %v", len(second), second[0], second[1], err)
 	}
-	third, err := pages.Page(t.Context(), nil, 4000, 2000)
-	if err != nil || len(third) != 1000 || third[0][last] != "L0000999" || third[999][last] != "L0000000" {
+	third, err := pages.Page(t.Context(), nil, 1000, 500)
+	if err != nil || len(third) != 250 || third[0][last] != "L0000249" || third[249][last] != "L0000000" {
 		t.Errorf("third page of %d: %v", len(third), err)
 	}
-	if beyond, err := pages.Page(t.Context(), nil, 5000, 2000); err != nil || len(beyond) != 0 {
+	if beyond, err := pages.Page(t.Context(), nil, 1250, 500); err != nil || len(beyond) != 0 {
 		t.Errorf("beyond the end: %v, %v", beyond, err)
 	}
 }

@@ -60,7 +60,7 @@ func TestStream_FindsWhatQueryFinds(t *testing.T) {
 			rows[i]["AccountId"] = string(parent[0])
 		}
 	}
-	if _, err := o.InsertMany(t.Context(), ada, contact, rows); err != nil {
+	if _, err := o.Load(t.Context(), contact, rows); err != nil {
 		t.Fatal(err)
 	}
 	for statement, want := range map[string]int{
@@ -91,7 +91,7 @@ func TestStream_LetsOthersWriteBetweenPieces(t *testing.T) {
 	for i := range rows {
 		rows[i] = record.Row{"Name": fmt.Sprint(i)}
 	}
-	ids, err := o.InsertMany(t.Context(), ada, account, rows)
+	ids, err := o.Load(t.Context(), account, rows)
 	if err != nil {
 		t.Fatal(err)
 	}

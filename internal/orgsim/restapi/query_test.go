@@ -79,7 +79,7 @@ func TestQuery_Pages(t *testing.T) {
 		rows[i] = record.Row{"Name": fmt.Sprintf("A%04d", i)}
 	}
 	account, _ := o.catalog.Object("Account")
-	if _, err := o.engine.InsertMany(context.Background(), record.Actor{User: userID}, account, rows); err != nil {
+	if _, err := o.engine.Load(context.Background(), account, rows); err != nil {
 		t.Fatal(err)
 	}
 	type result struct {
