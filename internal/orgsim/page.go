@@ -104,6 +104,8 @@ func (o *Org) state(ctx context.Context) (page.State, error) {
 	}
 	slices.Reverse(s.Latest)
 	slices.Sort(s.Names)
+	// This one is nothing without a status and a code, which the form does not ask for.
+	s.Names = slices.DeleteFunc(s.Names, func(n fault.Name) bool { return n == fault.APIError })
 	subscribers := o.pubsub.Subscribers()
 	for _, t := range o.bus.Topics() {
 		s.Topics = append(s.Topics, page.Topic{

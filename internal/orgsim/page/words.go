@@ -21,9 +21,9 @@ func thousands(n int64) string {
 func limitOf(f fault.State) string {
 	var parts []string
 	if f.Count > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d times", f.Struck, f.Count))
+		parts = append(parts, fmt.Sprintf("struck %d of %d times", f.Struck, f.Count))
 	} else {
-		parts = append(parts, fmt.Sprintf("%d times so far", f.Struck))
+		parts = append(parts, fmt.Sprintf("struck %d times so far", f.Struck))
 	}
 	if f.Probability > 0 {
 		parts = append(parts, fmt.Sprintf("chance %.0f%%", f.Probability*100))
