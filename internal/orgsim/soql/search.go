@@ -56,7 +56,7 @@ func ParseSearch(source string) (s *Search, err error) {
 	}
 	p := &parser{source: rest, tokens: scan(rest)}
 	defer func() {
-		if refused, is := err.(*Error); is && refused.Code == CodeMalformed { //nolint:errorlint // caught sets it
+		if refused, is := err.(*Error); is && refused.Code == CodeMalformed { // caught sets it
 			refused.Code = CodeSearch
 		}
 	}()
