@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
@@ -225,6 +226,16 @@ func (s *server) bring(messages string) {
 	case <-timer.C:
 		s.t.Errorf("no connect waits for %.80s; asked %v", messages, s.asks())
 	}
+}
+
+// settle ends two connects, after which replayed and live events no longer mix.
+func (s *server) settle() {
+	s.t.Helper()
+	synctest.Wait()
+	s.bring("$connected")
+	synctest.Wait()
+	s.bring("$connected")
+	synctest.Wait()
 }
 
 // patience bounds every wait in a bubble: polling goes on for ever there, so that

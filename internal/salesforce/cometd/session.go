@@ -183,7 +183,7 @@ func (s *session) exchange(ctx context.Context, timeout time.Duration, requests 
 	if len(in.batches) > 0 && !in.connect {
 		s.letPass(ctx)
 	}
-	in.finish(err != nil)
+	in.finish(err)
 	if err == nil {
 		s.aside(in.connect, -1)
 	}
@@ -249,25 +249,36 @@ func (in *intake) event(m *message) {
 	batch := in.batches[sub]
 	// What shares a place stays together, so that a position never lies between.
 	if n := len(batch); in.connect && n >= maxBatch && e.Placed && e.ReplayID != batch[n-1].ReplayID {
-		sub.take(batch, in.s.alone(), false)
+		sub.take(batch, in.s.alone(), goesOn)
 		batch = nil
 	}
 	in.batches[sub] = append(batch, e)
 }
 
-// finish hands over what is left; cut says that the answer broke off.
-func (in *intake) finish(cut bool) {
+// finish hands over what is left.
+func (in *intake) finish(err error) {
 	inTurn := in.connect && in.s.alone()
+	end := endingOf(err)
 	for sub, batch := range in.batches {
-		sub.take(batch, inTurn, cut)
+		sub.take(batch, inTurn, end)
 	}
 	for _, sub := range in.gone {
 		sub.off()
 	}
-	if cut {
+	if err != nil {
 		return
 	}
 	for _, sub := range in.confirmed {
 		sub.subscribed(in.s.link.serverTime())
 	}
+}
+
+func endingOf(err error) ending {
+	switch {
+	case err == nil:
+		return complete
+	case errors.Is(err, errTooLarge):
+		return tooLarge
+	}
+	return cutOff
 }

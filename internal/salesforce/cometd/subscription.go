@@ -61,13 +61,15 @@ type Subscription struct {
 	// first is closed when the first subscribe was answered, or the stream ended.
 	first chan struct{}
 
-	mu     sync.Mutex // guards the fields below; nothing is taken while it is held
-	phase  phase
-	parked bool
-	begun  bool      // first is closed
-	start  int64     // replay value to begin with
-	since  time.Time // drop what is older; zero: nothing
-	tip    time.Time // when a subscription at the tip began
+	mu    sync.Mutex // guards the fields below; nothing is taken while it is held
+	phase phase
+	// connects have ended since the subscribe was answered; see settled.
+	connects int
+	parked   bool
+	begun    bool      // first is closed
+	start    int64     // replay value to begin with
+	since    time.Time // drop what is older; zero: nothing
+	tip      time.Time // when a subscription at the tip began
 
 	// safe is the place up to which everything has come, and newest the highest that
 	// has. They differ while an event that overtook others on a second request
@@ -148,12 +150,7 @@ func (s *Subscription) subscribed(now time.Time) {
 	}
 	seam := s.seam
 	s.seam = nil
-	slices.SortStableFunc(seam, func(a, b RawEvent) int {
-		if !a.Placed || !b.Placed {
-			return 0
-		}
-		return cmp.Compare(a.ReplayID, b.ReplayID)
-	})
+	sortByPlace(seam)
 	s.enqueue(seam)
 	s.begin()
 }
@@ -170,51 +167,84 @@ func (s *Subscription) begin() {
 func (s *Subscription) off() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.phase, s.seam, s.newest = phaseOff, nil, s.safe
+	s.phase, s.seam, s.newest, s.connects = phaseOff, nil, s.safe, 0
 	if len(s.queue) == 0 {
 		s.parked = false // its consumer has nothing to read that could end it
 	}
 }
 
+// ending is how an answer ended.
+type ending int
+
+const (
+	// goesOn: it has not.
+	goesOn ending = iota
+	// complete: to its last byte.
+	complete
+	// cutOff: somewhere before that.
+	cutOff
+	// tooLarge: at the limit, where it would be cut off again.
+	tooLarge
+)
+
 // take takes events of one answer, in its order. inTurn says that they came on
 // /meta/connect, of which there is one at a time, and that nothing is on its way
-// on another request: so everything before them has come. cut says that the answer
-// broke off after them: what shares the place of the last one may be missing, so all
-// of that place is left to come again.
-func (s *Subscription) take(events []RawEvent, inTurn, cut bool) {
+// on another request: so everything before them has come.
+func (s *Subscription) take(events []RawEvent, inTurn bool, end ending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil || s.phase == phaseOff {
 		return
 	}
-	if cut {
-		events = s.whole(events)
+	if end == cutOff || end == tooLarge {
+		events = s.trusted(events, end)
 		defer func() { s.phase, s.seam = phaseOff, nil }()
 	}
 	if s.phase == phaseSeam {
 		s.seam = append(s.seam, events...)
 		return
 	}
+	sortByPlace(events)
 	highest := s.enqueue(events)
-	if inTurn {
+	if inTurn && (s.settled() || end == tooLarge) {
 		s.safe.raise(highest)
 	}
 	s.tell()
 }
 
-// whole leaves out the events at the end that share a place, unless there is no
-// earlier place to ask from again.
-func (s *Subscription) whole(events []RawEvent) []RawEvent {
-	n := len(events)
-	for i := n - 1; i >= 0; i-- {
-		if events[i].ReplayID != events[n-1].ReplayID {
-			return events[:i+1]
-		}
+// settled reports whether replayed and live events no longer mix. A live one may
+// come on the connect that was held during the subscribe and the replayed ones on the
+// next, so it takes the end of two.
+func (s *Subscription) settled() bool { return s.connects >= 2 }
+
+// trusted returns what counts of an answer that broke off. After the last event
+// more of its place may have been to come, and before higher ones too, if the
+// order was not kept. Of the first answer after the subscribe nothing counts:
+// live events may have come before replayed ones that are missing now. What is left
+// out comes again, as long as there is a place to ask from.
+func (s *Subscription) trusted(events []RawEvent, end ending) []RawEvent {
+	if !s.safe.known && s.start == replayTip && s.tip.IsZero() {
+		return events
 	}
-	if s.safe.known || s.start == replayEarliest || !s.tip.IsZero() {
+	if !s.settled() && end != tooLarge {
 		return nil
 	}
-	return events
+	last := events[len(events)-1]
+	return slices.DeleteFunc(events, func(e RawEvent) bool { return e.Placed && e.ReplayID >= last.ReplayID })
+}
+
+// sortByPlace puts events in the order of their places, keeping that of events
+// without or with the same one. Ids of one topic rise with time.
+func sortByPlace(events []RawEvent) {
+	byPlace := func(a, b RawEvent) int {
+		if !a.Placed || !b.Placed {
+			return 0
+		}
+		return cmp.Compare(a.ReplayID, b.ReplayID)
+	}
+	if !slices.IsSortedFunc(events, byPlace) {
+		slices.SortStableFunc(events, byPlace)
+	}
 }
 
 // enqueue puts what is new into the queue and returns the highest place of all.
@@ -271,7 +301,8 @@ func (s *Subscription) answered(now time.Time, inTurn bool) {
 	if s.phase != phaseLive {
 		return
 	}
-	if inTurn {
+	s.connects++
+	if inTurn && s.settled() {
 		s.safe.raise(s.newest)
 	}
 	if s.tell() || len(s.queue) > 0 || now.Sub(s.quietAt) < s.client.cfg.QuietEvery {
@@ -289,11 +320,15 @@ func (s *Subscription) unsettled() bool {
 	return s.phase == phaseLive && s.newest.known && s.newest != s.safe
 }
 
-// full reports whether more is unread than the read-ahead allows.
+// full reports whether more is unread than the read-ahead allows. While a place is
+// not safe yet it says no: parked then, events would come twice.
 func (s *Subscription) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err == nil && s.phase == phaseLive && !s.parked && (s.events >= s.client.cfg.ReadAhead || s.bytes >= s.client.cfg.ReadAheadBytes)
+	if s.err != nil || s.phase != phaseLive || s.parked || s.newest != s.safe {
+		return false
+	}
+	return s.events >= s.client.cfg.ReadAhead || s.bytes >= s.client.cfg.ReadAheadBytes
 }
 
 func (s *Subscription) park() {
