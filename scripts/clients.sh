@@ -20,11 +20,15 @@ if ! have_node; then
 fi
 
 # The stamp is written last: an interrupted install is done again.
-stamp=node/node_modules/.installed-lock
-if ! cmp -s node/package-lock.json "$stamp"; then
-  rm -f "$stamp"
-  (cd node && npm ci --no-progress --loglevel=error)
-  cp node/package-lock.json "$stamp"
-fi
+install_packages() {
+  local stamp=$1/node_modules/.installed-lock
+  if ! cmp -s "$1/package-lock.json" "$stamp"; then
+    rm -f "$stamp"
+    (cd "$1" && npm ci --no-progress --loglevel=error)
+    cp "$1/package-lock.json" "$stamp"
+  fi
+}
+install_packages node
+install_packages sf # half a gigabyte: the Salesforce CLI and the Node.js 22 that it needs
 
-exec go test -timeout 5m "$@" ./...
+exec go test -timeout 10m "$@" ./...
