@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Benchmarks of bench/: limit programs and product in turn. "quick" takes about 3 minutes, "full" about 15.
+# "orgsim" measures the org simulator alone, in about 3 minutes: serving events, a million rows, bulk jobs.
 # Writes bench/results/<date>-<size>.jsonl; "full" also rewrites the tables of bench/README.md.
 # Everything after the size goes to bench/cmd/conduct, for example: scripts/bench.sh quick -only durable -profiles /tmp
 set -euo pipefail
@@ -7,11 +8,18 @@ cd "$(dirname "$0")/../bench"
 
 size=${1:-full}
 shift || true
-case $size in quick | full) ;; *) echo "usage: scripts/bench.sh [quick|full] [flags of bench/cmd/conduct]" >&2; exit 2 ;; esac
+case $size in quick | full | orgsim) ;; *) echo "usage: scripts/bench.sh [quick|full|orgsim] [flags]" >&2; exit 2 ;; esac
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin/" ./cmd/...
+
+if [ "$size" = orgsim ]; then
+  out=results/$(date -u +%Y-%m-%dT%H%M)-orgsim
+  "$bin/orgserve" -out "$out.jsonl" "$@"
+  (cd .. && go test ./internal/orgsim/record ./internal/orgsim/bulkapi -run '^$' -bench . -benchtime 1x -timeout 20m) | tee "$out.txt"
+  exit
+fi
 
 npm=()
 if command -v npm >/dev/null; then
