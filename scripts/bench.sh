@@ -17,7 +17,11 @@ go build -o "$bin/" ./cmd/...
 if [ "$size" = orgsim ]; then
   out=results/$(date -u +%Y-%m-%dT%H%M)-orgsim
   "$bin/orgserve" -out "$out.jsonl" "$@"
-  (cd .. && go test ./internal/orgsim/record ./internal/orgsim/bulkapi -run '^$' -bench . -benchtime 1x -timeout 20m) | tee "$out.txt"
+  { # a million records made in portions, pages of a query over 200,000, a bulk query over a million
+    cd .. && go test ./internal/orgsim/record -run '^$' -bench Fill -benchtime 50x &&
+      go test ./internal/orgsim/record -run '^$' -bench Pages -benchtime 3x &&
+      go test ./internal/orgsim/bulkapi -run '^$' -bench . -benchtime 1x -timeout 20m
+  } | tee "$out.txt"
   exit
 fi
 
