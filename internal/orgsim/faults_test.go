@@ -37,6 +37,9 @@ func (c *caller) raw(t *testing.T, method, path, body string) wire {
 	if strings.HasPrefix(path, "/services/oauth2/") {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	if strings.HasSuffix(path, "/batches") {
+		request.Header.Set("Content-Type", "text/csv")
+	}
 	client := *c.client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(request)
