@@ -90,6 +90,47 @@ func TestMetrics_EveryOneMoves(t *testing.T) {
 	})
 }
 
+func TestMetrics_OfARefillMove(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg := prometheus.NewRegistry()
+		journal, bus := subscriptiontest.NewJournal(), subscriptiontest.NewBus()
+		journal.Seed(topic, subscription.Checkpoint{Position: []byte("bad"), Moved: time.Now()})
+		missing := refilled(3)
+		refiller := subscriptiontest.NewRefiller(func(event.Span) []event.Event { return missing })
+		refiller.Fail(errors.New("reset"))
+		sub, err := subscription.New(subscription.Config{Topic: topic, Holder: "one"}, subscription.Deps{
+			Source: bus, Refiller: refiller, Journal: journal, Leases: journal, Routes: []subscription.Route{keep{name: "orders"}},
+			Metrics: subscription.NewMetrics(reg), Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		bus.Publish(published(0, 1)...)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- sub.Run(ctx) }()
+		synctest.Wait()
+		if v := values(t, reg); v["state{state=refilling}"] != 1 {
+			t.Errorf("states: %v", v)
+		}
+		time.Sleep(time.Minute)
+		v := values(t, reg)
+		for name, want := range map[string]float64{
+			"refilled_total{route=orders}": 3, "refill_failures_total{}": 1, "gaps_total{outcome=refilled}": 1, "accepted_total{route=orders}": 4,
+		} {
+			if v[name] != want {
+				t.Errorf("%s is %g, want %g", name, v[name], want)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSubscriber_ContinuesThePublishersTraceOrBeginsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
