@@ -8,6 +8,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/k-capehart/go-salesforce/v3 v3.1.0
 	github.com/sallyport-dev/sallyport v0.0.0
+	github.com/simpleforce/simpleforce v0.0.0-20220429021116-acf4ac67ef68
 )
 
 require (
@@ -22,6 +23,7 @@ require (
 	github.com/jszwec/csvutil v1.10.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/spf13/afero v1.15.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
