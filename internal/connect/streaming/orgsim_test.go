@@ -260,13 +260,16 @@ func TestOrg_PositionsHoldAcrossTransports(t *testing.T) {
 func TestOrg_LosesNothingInTrouble(t *testing.T) {
 	t.Parallel()
 	for name, strike := range map[string]func(w *world){
-		"token revoked":      func(w *world) { w.org.RevokeTokens() },
-		"client forgotten":   func(w *world) { w.org.ResetStreams() },
-		"unknown client":     func(w *world) { w.fault(fault.Fault{Name: fault.UnknownClient, Count: 1}) },
-		"too busy":           func(w *world) { w.fault(fault.Fault{Name: fault.ServerTooBusy, Count: 2}); w.org.ResetStreams() },
-		"busy as 401":        func(w *world) { w.fault(fault.Fault{Name: fault.ServerTooBusyAs401, Count: 1}) },
-		"handshake denied":   func(w *world) { w.fault(fault.Fault{Name: fault.HandshakeDenied, Count: 1}); w.org.ResetStreams() },
-		"edge is down":       func(w *world) { w.fault(fault.Fault{Name: fault.Unavailable, Count: 2, Match: fault.Match{Endpoint: "/cometd/*"}}); w.org.ResetStreams() },
+		"token revoked":    func(w *world) { w.org.RevokeTokens() },
+		"client forgotten": func(w *world) { w.org.ResetStreams() },
+		"unknown client":   func(w *world) { w.fault(fault.Fault{Name: fault.UnknownClient, Count: 1}) },
+		"too busy":         func(w *world) { w.fault(fault.Fault{Name: fault.ServerTooBusy, Count: 2}); w.org.ResetStreams() },
+		"busy as 401":      func(w *world) { w.fault(fault.Fault{Name: fault.ServerTooBusyAs401, Count: 1}) },
+		"handshake denied": func(w *world) { w.fault(fault.Fault{Name: fault.HandshakeDenied, Count: 1}); w.org.ResetStreams() },
+		"edge is down": func(w *world) {
+			w.fault(fault.Fault{Name: fault.Unavailable, Count: 2, Match: fault.Match{Endpoint: "/cometd/*"}})
+			w.org.ResetStreams()
+		},
 		"reset in an answer": func(w *world) { w.fault(fault.Fault{Name: fault.ResetMidStream, Count: 1}) },
 		"duplicates":         func(w *world) { w.fault(fault.Fault{Name: fault.DuplicateDelivery, Count: 5}) },
 	} {

@@ -33,6 +33,9 @@
 //   - An answer that is lost on its way may have carried events that the server
 //     will not send again. So whatever fails in transport ends the session; to
 //     send the next /meta/connect on it would be silent loss.
+//   - A position moves only past what nothing older can follow: not while a second
+//     request is under way or was lost, and not before two connects have ended after the
+//     subscribe. Events are handed over meanwhile; they come again after a crash.
 //   - Events are never dropped by comparing replay ids: events of one transaction may share
 //     one, and at the seam between replay and live they may come out of order.
 //     Only an event that is the same byte for byte is a duplicate.

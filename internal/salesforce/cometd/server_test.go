@@ -63,7 +63,6 @@ type server struct {
 	counts  map[string]int
 	log     []string
 	tokens  int // logins
-	dead    []string
 }
 
 func newServer(t *testing.T) *server {
