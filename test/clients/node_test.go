@@ -42,6 +42,11 @@ func TestJSForceBulk(t *testing.T) {
 	runNode(t, "bulk.test.mjs", startOrg(t))
 }
 
+func TestJSForceSteps(t *testing.T) {
+	t.Parallel()
+	runNode(t, "steps.test.mjs", startOrg(t))
+}
+
 // runNode runs one suite in a process of its own against org. A suite passes
 // when every test in it ran and passed: nothing skipped, and not nothing at all.
 func runNode(t *testing.T, suite string, org orgInfo) {
