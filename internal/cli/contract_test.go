@@ -15,6 +15,8 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/cli"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/load"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/page"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -41,6 +43,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Refill": reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
+		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[page.Request](),
 	}
 	for title := range sections {
 		if types[title] == nil {
