@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/load"
-	"github.com/sallyport-dev/sallyport/internal/orgsim/page"
+	simpage "github.com/sallyport-dev/sallyport/internal/orgsim/page"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -43,7 +43,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Refill": reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
-		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[page.Request](),
+		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),
 	}
 	for title := range sections {
 		if types[title] == nil {
