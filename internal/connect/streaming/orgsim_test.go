@@ -270,7 +270,7 @@ func TestOrg_LosesNothingInTrouble(t *testing.T) {
 			w.fault(fault.Fault{Name: fault.Unavailable, Count: 2, Match: fault.Match{Endpoint: "/cometd/*"}})
 			w.org.ResetStreams()
 		},
-		"reset in an answer": func(w *world) { w.fault(fault.Fault{Name: fault.ResetMidStream, Count: 1}) },
+		"reset in an answer": func(w *world) { w.fault(fault.Fault{Name: fault.ResetMidStream, Count: 1, Match: fault.Match{Endpoint: "/cometd/*"}}) },
 		"duplicates":         func(w *world) { w.fault(fault.Fault{Name: fault.DuplicateDelivery, Count: 5}) },
 	} {
 		t.Run(name, func(t *testing.T) {
