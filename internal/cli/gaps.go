@@ -80,10 +80,20 @@ func (a *app) gapCommand(use, short string, do func(context.Context, control.API
 
 func (a *app) printGap(g control.Gap) {
 	for _, l := range [][2]string{
-		{"gap", strconv.FormatInt(g.Number, 10)}, {"subscription", g.Subscription}, {"object", g.Object}, {"state", g.State}, {"cause", g.Cause},
-		{"from", a.when(g.From)}, {"until", a.when(g.Until)}, {"opened", a.when(g.Opened)}, {"refill began", a.when(g.Began)},
-		{"filled", a.when(g.Filled)}, {"closed", a.when(g.Closed)}, {"read", strconv.FormatInt(g.Read, 10)},
-		{"refilled", strconv.FormatInt(g.Refilled, 10)}, {"detail", oneLine(g.Detail)},
+		{"gap", strconv.FormatInt(g.Number, 10)},
+		{"subscription", g.Subscription},
+		{"object", g.Object},
+		{"state", g.State},
+		{"cause", g.Cause},
+		{"from", a.when(g.From)},
+		{"until", a.when(g.Until)},
+		{"opened", a.when(g.Opened)},
+		{"refill began", a.when(g.Began)},
+		{"filled", a.when(g.Filled)},
+		{"closed", a.when(g.Closed)},
+		{"read", strconv.FormatInt(g.Read, 10)},
+		{"refilled", strconv.FormatInt(g.Refilled, 10)},
+		{"detail", oneLine(g.Detail)},
 	} {
 		if l[1] != "" {
 			fmt.Fprintf(a.Stdout, "%-13s %s\n", l[0], l[1])
