@@ -270,8 +270,10 @@ func TestOrg_LosesNothingInTrouble(t *testing.T) {
 			w.fault(fault.Fault{Name: fault.Unavailable, Count: 2, Match: fault.Match{Endpoint: "/cometd/*"}})
 			w.org.ResetStreams()
 		},
-		"reset in an answer": func(w *world) { w.fault(fault.Fault{Name: fault.ResetMidStream, Count: 1, Match: fault.Match{Endpoint: "/cometd/*"}}) },
-		"duplicates":         func(w *world) { w.fault(fault.Fault{Name: fault.DuplicateDelivery, Count: 5}) },
+		"reset in an answer": func(w *world) {
+			w.fault(fault.Fault{Name: fault.ResetMidStream, Count: 1, Match: fault.Match{Endpoint: "/cometd/*"}})
+		},
+		"duplicates": func(w *world) { w.fault(fault.Fault{Name: fault.DuplicateDelivery, Count: 5}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -293,6 +295,11 @@ func TestOrg_LosesNothingInTrouble(t *testing.T) {
 			}
 			if diff := cmp.Diff(w.org.Published(accountTopic), ids(account.events)); diff != "" {
 				t.Error(diff)
+			}
+			for _, f := range w.org.Faults().List() {
+				if f.Struck == 0 {
+					t.Errorf("fault %s has not struck", f.Fault.Name)
+				}
 			}
 			if len(order.errs) > 6 {
 				t.Errorf("the trouble showed %d times: %v", len(order.errs), order.errs)
