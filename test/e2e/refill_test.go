@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/orgsim"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
@@ -124,6 +125,18 @@ func (a *accounts) update(ids []string, field string, value func(i int) any) {
 		}
 		a.call(http.MethodPatch, "", rows)
 	}
+}
+
+// knock changes an account until the application hears of it: a subscription at
+// the tip begins some time after it is accepted, and nothing says when.
+func (a *accounts) knock(id string, app *application, g *gateway) {
+	a.t.Helper()
+	n := 0
+	eventually(a.t, 30*time.Second, func() bool {
+		n++
+		a.update([]string{id}, "Name", func(int) any { return fmt.Sprintf("knock %d", n) })
+		return app.distinct() > 0
+	}, func() string { return fmt.Sprintf("nothing arrives: %+v", g.status().Subscriptions) })
 }
 
 func (a *accounts) remove(ids []string) {
@@ -280,13 +293,7 @@ func TestRefill_ThreeDaysAwayConvergeExactly(t *testing.T) {
 	ids := records.create(n, "before")
 	g := newChangeGateway(t, o, app.server.URL)
 	g.start()
-	knocks := 0
-	eventually(t, 30*time.Second, func() bool {
-		// A subscription at the tip begins some time after it is accepted, and nothing says when.
-		knocks++
-		records.update(ids[:1], "Name", func(int) any { return fmt.Sprintf("knock %d", knocks) })
-		return app.distinct() > 0
-	}, func() string { return fmt.Sprintf("nothing arrives: %+v", g.status().Subscriptions) })
+	records.knock(ids[0], app, g)
 	records.update(ids[:50], "Name", func(i int) any { return fmt.Sprintf("seen %d", i) })
 	eventually(t, 30*time.Second, func() bool { m, _ := app.mirror(t); return len(m) == 50 }, func() string { return fmt.Sprintf("%d events arrived", app.distinct()) })
 	g.process.stop(30 * time.Second)
@@ -357,4 +364,44 @@ func (g *gateway) route(name string) control.Ledger {
 		}
 	}
 	return control.Ledger{Waiting: -1}
+}
+
+// A gap event is replaced by the record it names, as it is; an overflow by all
+// that changed on the object. What comes after both arrives.
+func TestGapEvents_AreReplacedByTheRecords(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	o, app := startOrg(t), newApplication(t)
+	records := newAccounts(ctx, o)
+	ids := records.create(30, "quiet")
+	g := newChangeGateway(t, o, app.server.URL)
+	g.start()
+	records.knock(ids[0], app, g)
+	o.must(http.MethodPost, "gap", map[string]any{"object": "Account", "recordIds": []string{ids[7]}})
+	eventually(t, 30*time.Second, func() bool { return app.has(ids[7]) }, func() string { return "the record that the gap event names does not arrive" })
+	want := records.state()
+	have, refilled := app.mirror(t)
+	if diff := cmp.Diff(want[ids[7]], have[ids[7]]); diff != "" || refilled != 1 {
+		t.Errorf("%d refilled, record (-org +application):\n%s", refilled, diff)
+	}
+	o.must(http.MethodPost, "gap", map[string]any{"object": "Account", "changeType": "GAP_OVERFLOW"})
+	last := records.create(1, "the end")[0]
+	eventually(t, time.Minute, func() bool { return app.has(last) && len(g.gaps()) == 1 && g.gaps()[0].State == "refilled" },
+		func() string { return fmt.Sprintf("gaps: %+v", g.gaps()) })
+	want = records.state()
+	have, _ = app.mirror(t)
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("accounts (-org +application):\n%s", diff)
+	}
+	gap := g.gaps()[0]
+	if gap.Cause != "overflow" || gap.Object != "Account" || gap.Read < 30 {
+		t.Errorf("gap: %+v", gap)
+	}
+	if _, code := run(t, nil, "gaps", "accept", strconv.FormatInt(gap.Number, 10), "--config", g.config); code != 2 {
+		t.Errorf("accepting a gap that misses nothing: exit %d, want 2", code)
+	}
+	if b := ask[struct{ Budget *budget.Status }](g, "budget").Budget; b == nil || b.Max == 0 || b.Own == 0 {
+		t.Errorf("budget: %+v", b)
+	}
 }
