@@ -20,11 +20,11 @@ import (
 // What an org has unless told otherwise. These are no secrets: they open nothing
 // but a simulator.
 const (
-	DefaultOrgID        salesforce.ID = "00DSp0000000001MAA"
-	DefaultClientID                   = "sallyport"
-	DefaultClientSecret               = "sallyport-secret"
-	DefaultUsername                   = "admin@sallyport.example"
-	DefaultPassword                   = "sallyport"
+	DefaultClientID     = "sallyport"
+	DefaultClientSecret = "sallyport-secret"
+	DefaultUsername     = "admin@sallyport.example"
+	DefaultPassword     = "sallyport"
+	DefaultOrgID        = salesforce.ID("00DSp0000000001MAA")
 
 	defaultAddr = "127.0.0.1:0"
 	// defaultRequests is the daily API allocation of an org without licences to count.

@@ -37,7 +37,7 @@ func entriesOf(script []byte) ([]ast.Node, error) {
 		return nil, fmt.Errorf("read fault script: %w", err)
 	}
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return nil, errors.New("read fault script: want one document with a list under faults:")
+		return nil, errors.New("read fault script: want one document, with a list under the key faults")
 	}
 	top, ok := file.Docs[0].Body.(*ast.MappingNode)
 	if !ok || len(top.Values) != 1 || top.Values[0].Key.String() != "faults" {

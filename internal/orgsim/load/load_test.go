@@ -35,7 +35,7 @@ objects:
 	t.Cleanup(func() { _ = engine.Close() })
 	user, _ := catalog.Object("User")
 	const admin = "005Sp0000000001IAA"
-	if _, err := engine.Load(t.Context(), user, []record.Row{{"Id": admin, "Username": "a@b.example", "LastName": "A", "IsActive": true}}); err != nil {
+	if _, err := engine.Load(context.Background(), user, []record.Row{{"Id": admin, "Username": "a@b.example", "LastName": "A", "IsActive": true}}); err != nil {
 		t.Fatal(err)
 	}
 	return load.Config{Engine: engine, Actor: record.Actor{User: admin, Origin: "test"}}, heard
@@ -199,8 +199,8 @@ func FuzzTree(f *testing.F) {
 	f.Add(`{"records":[{"attributes":{"type":"Account"},"Name":"@"}]}`)
 	f.Add(`{"records":[{"Contacts":{"records":[{}]}}]}`)
 	f.Add("{\"records\":[\n\n{")
+	cfg, _ := newConfig(f)
 	f.Fuzz(func(t *testing.T, content string) {
-		cfg, _ := newConfig(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		summaries, err := load.Tree(ctx, cfg, []load.File{{Name: "f.json", Content: content}})
@@ -220,8 +220,8 @@ func FuzzCSV(f *testing.F) {
 	f.Add("Name,Key__c\nA,1\n")
 	f.Add("Id,Name\n001Sp000000000zIAA,x\n")
 	f.Add("Name,Parent.Key__c\n\"a\"\"b\",x\n")
+	cfg, _ := newConfig(f)
 	f.Fuzz(func(t *testing.T, content string) {
-		cfg, _ := newConfig(t)
 		if _, err := load.CSV(t.Context(), cfg, "f.csv", "Account", strings.NewReader(content)); err != nil {
 			t.Fatal(err)
 		}

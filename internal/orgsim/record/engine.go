@@ -286,6 +286,13 @@ func (t *table) nextID() salesforce.ID {
 	return full
 }
 
+// reserve keeps an Id that was given from being given again, if it is one of ours.
+func (t *table) reserve(id string) {
+	if strings.HasPrefix(id, t.object.KeyPrefix+pod) {
+		t.last = max(t.last, counterOf(id))
+	}
+}
+
 // counterOf reads the counter back from an Id; 0 when there is none.
 func counterOf(id string) uint64 {
 	var n uint64

@@ -45,3 +45,19 @@ func mustCount(t *testing.T, o *org, statement string) int {
 	}
 	return result.Total
 }
+
+func TestLoad_TheIdsItWasGivenAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t)
+	account, _ := o.Catalog().Object("Account")
+	if _, err := o.Load(t.Context(), account, []record.Row{{"Id": "001Sp0000000003", "Name": "Third"}}); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := o.InsertMany(t.Context(), ada, account, []record.Row{{"Name": "A"}, {"Name": "B"}, {"Name": "C"}})
+	if err != nil || len(ids) != 3 {
+		t.Fatalf("%v, %v", ids, err)
+	}
+	if ids[0][:15] != "001Sp0000000004" {
+		t.Errorf("the next id is %s", ids[0])
+	}
+}

@@ -307,6 +307,7 @@ func (t *Tx) load(o *schema.Object, in Row) (salesforce.ID, error) {
 	} else if row, err := t.fetch(o, salesforce.ID(id)); row != nil || err != nil {
 		return salesforce.ID(id), err
 	}
+	tab.reserve(id)
 	row := Row{}
 	for _, f := range o.Fields {
 		if f.Default != nil {
