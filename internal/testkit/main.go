@@ -9,10 +9,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package whose tests use [Postgres] or start
+// Main is [Run] for a TestMain that does nothing else; it ends the process.
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run runs the tests of a package whose tests use [Postgres] or start
 // goroutines: it stops the server that the tests started, and fails the run if
-// a goroutine is left behind. Call it from TestMain; it ends the process.
-func Main(m *testing.M) {
+// a goroutine is left behind. It returns the exit code.
+func Run(m *testing.M) int {
 	code := m.Run()
 	if err := private.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
@@ -24,7 +27,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Log returns a logger that writes to the test's log.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/sallyport-dev/sallyport/internal/testkit"
 )
 
 // binary is the path of the built gateway, set once by TestMain.
@@ -28,13 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "build sallyport:", err)
 		os.Exit(1)
 	}
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
+	code := testkit.Run(m)
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
