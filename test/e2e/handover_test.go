@@ -206,7 +206,9 @@ func TestHandOver_OfAKilledLeaderTakesItsLease(t *testing.T) {
 	since := time.Now()
 	leader.process.kill()
 	eventually(t, 30*time.Second, func() bool { return reads(h.state(successor)) },
-		func() string { return fmt.Sprintf("the successor does not read: %+v", successor.status().Subscriptions) })
+		func() string {
+			return fmt.Sprintf("the successor does not read: %+v", successor.status().Subscriptions)
+		})
 	waitArrivals(t, h.app, h.app.distinct()+900)
 	h.finish()
 	h.settle(successor)
@@ -226,7 +228,9 @@ func TestHandOver_APausedLeaderWakesUpFenced(t *testing.T) {
 	since := time.Now()
 	leader.signal(syscall.SIGSTOP)
 	eventually(t, 30*time.Second, func() bool { return reads(h.state(successor)) },
-		func() string { return fmt.Sprintf("the successor does not read: %+v", successor.status().Subscriptions) })
+		func() string {
+			return fmt.Sprintf("the successor does not read: %+v", successor.status().Subscriptions)
+		})
 	h.finish()
 	h.settle(successor)
 	before := h.position()
