@@ -39,7 +39,6 @@ type csvReader struct {
 	offset int64 // of the first byte after the row that was read last
 	line   []byte
 	values []byte
-	cells  []string
 	ends   []int
 }
 

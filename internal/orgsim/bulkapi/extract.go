@@ -83,13 +83,12 @@ const progressRows = 1_000
 
 // rowWriter writes a query's records, and where each begins.
 type rowWriter struct {
-	job            *job
-	columns        []output
-	result, index  *os.File
-	rows, places   *bufio.Writer
-	offset         int64
-	count, pending int
-	line           []byte
+	job           *job
+	columns       []output
+	result, index *os.File
+	rows, places  *bufio.Writer
+	offset        int64
+	line          []byte
 }
 
 func (a *API) newRowWriter(j *job, columns []output) (*rowWriter, error) {

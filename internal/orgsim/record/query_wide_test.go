@@ -37,8 +37,12 @@ func sales(t *testing.T) *org {
 		stage, kind string
 		amount      any
 	}{
-		{"Prospecting", "New Customer", 10}, {"Prospecting", "New Customer", 20}, {"Prospecting", "Existing Customer - Upgrade", 5},
-		{"Closed Won", "New Customer", 100}, {"Closed Won", "Existing Customer - Upgrade", 1000}, {"Closed Won", "Existing Customer - Upgrade", nil},
+		{"Prospecting", "New Customer", 10},
+		{"Prospecting", "New Customer", 20},
+		{"Prospecting", "Existing Customer - Upgrade", 5},
+		{"Closed Won", "New Customer", 100},
+		{"Closed Won", "Existing Customer - Upgrade", 1000},
+		{"Closed Won", "Existing Customer - Upgrade", nil},
 	} {
 		o.create("Opportunity", record.Row{"Name": "d", "StageName": deal.stage, "Type": deal.kind, "Amount": deal.amount, "CloseDate": "2026-08-20"})
 	}
