@@ -88,6 +88,7 @@ type rowWriter struct {
 	result, index *os.File
 	rows, places  *bufio.Writer
 	offset        int64
+	pending       int
 	line          []byte
 }
 
