@@ -10,6 +10,7 @@ size=${1:-full}
 shift || true
 case $size in quick | full | orgsim) ;; *) echo "usage: scripts/bench.sh [quick|full|orgsim] [flags]" >&2; exit 2 ;; esac
 
+mkdir -p results
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin/" ./cmd/...
