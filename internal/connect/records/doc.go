@@ -8,7 +8,8 @@
 //
 // What an event looks like, where it differs from one of the bus:
 //
-//   - ID is made from the org, the record Id and the record's SystemModstamp, so
+//   - ID is made from the org, the record Id, the record's SystemModstamp and its
+//     values (two changes may share a SystemModstamp, which tells seconds only), so
 //     that the same state has the same id however often it is read.
 //   - Time, and commitTimestamp in the header, are the SystemModstamp.
 //   - fields holds every field, empty ones as null, and changed names them

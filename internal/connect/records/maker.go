@@ -60,8 +60,11 @@ func (m *maker) row(s *shape, cells []value) (event.Event, error) {
 			kind = kindCreate
 		}
 	}
-	e := m.event(s.object, id, kind, at)
-	e.Data, err = m.data(s, cells, id, kind, user, at)
+	data, fields, err := m.data(s, cells, id, kind, user, at)
+	// SystemModstamp tells seconds only, and a record may have changed again in the
+	// one in which it was read before: the values are part of what makes a state.
+	e := m.event(s.object, id, kind, at, "state/"+string(fields))
+	e.Data = data
 	if key := get(m.keyField); m.keyField != "" && !key.null && key.text != "" {
 		e.Key = key.text
 	}
@@ -69,17 +72,15 @@ func (m *maker) row(s *shape, cells []value) (event.Event, error) {
 }
 
 func (m *maker) deleted(object, id, user string, at time.Time) event.Event {
-	e := m.event(object, id, kindDelete, at)
+	e := m.event(object, id, kindDelete, at, "deleted")
 	data := m.header(nil, object, id, kindDelete, user, at)
 	e.Data = append(data, `"nulled":[],"diff":[],"changed":[],"refilled":true},"fields":{}}`...)
 	return e
 }
 
-func (m *maker) event(object, id, kind string, at time.Time) event.Event {
-	state := "state"
-	if kind == kindDelete {
-		state = "deleted"
-	}
+// event makes an event without data; state tells the states of a record apart that
+// it had at one time.
+func (m *maker) event(object, id, kind string, at time.Time, state string) event.Event {
 	name := strings.Join([]string{"sallyport", m.org, object, id, strconv.FormatInt(at.UnixMilli(), 10), state}, "/")
 	return event.Event{
 		ID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)).String(), Source: m.source,
@@ -104,14 +105,25 @@ func (m *maker) header(dst []byte, object, id, kind, user string, at time.Time) 
 // stampForm is how events spell a datetime.
 const stampForm = "2006-01-02T15:04:05.000Z"
 
-// data writes the event's data: header and fields.
-func (m *maker) data(s *shape, cells []value, id, kind, user string, at time.Time) ([]byte, error) {
+// data writes the event's data: header and fields. fields is the part of it that
+// holds the values.
+func (m *maker) data(s *shape, cells []value, id, kind, user string, at time.Time) (data, fields []byte, err error) {
 	dst := m.header(make([]byte, 0, 256+40*len(cells)), s.object, id, kind, user, at)
 	dst = append(dst, `"nulled":[`...)
 	dst = m.names(dst, s, func(i int) bool { return cells[i].null })
 	dst = append(dst, `],"diff":[],"changed":[`...)
 	dst = m.names(dst, s, func(int) bool { return true })
-	dst = append(dst, `],"refilled":true},"fields":{`...)
+	dst = append(dst, `],"refilled":true},"fields":`...)
+	header := len(dst)
+	if dst, err = m.fields(dst, s, cells); err != nil {
+		return nil, nil, err
+	}
+	return append(dst, '}'), dst[header:], nil
+}
+
+// fields writes every value, as an object.
+func (m *maker) fields(dst []byte, s *shape, cells []value) ([]byte, error) {
+	dst = append(dst, '{')
 	var err error
 	first := true
 	for i, c := range s.columns {
@@ -137,7 +149,7 @@ func (m *maker) data(s *shape, cells []value, id, kind, user string, at time.Tim
 		}
 		dst = append(dst, '}')
 	}
-	return append(dst, "}}"...), nil
+	return append(dst, '}'), nil
 }
 
 // names lists fields as the header of a change event does: a part of a compound

@@ -400,6 +400,38 @@ func TestRefill_AsksTheBudgetFirst(t *testing.T) {
 	}
 }
 
+// SystemModstamp tells seconds only: what changed again in the second in which it
+// was read is another state, and must not be taken for the one known already.
+func TestRefill_TellsTwoStatesOfOneSecondApart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.refiller(records.Config{}, "/data/AccountChangeEvent")
+	account := w.load(1)[0]
+	read := func() event.Event {
+		t.Helper()
+		events, _ := w.drain(r, event.Span{From: time.Now().Add(-time.Hour)}, nil, -1)
+		if len(events) != 1 {
+			t.Fatalf("%d events, want 1", len(events))
+		}
+		return events[0]
+	}
+	change := func(name string) event.Event {
+		t.Helper()
+		w.check(w.rest.Update(t.Context(), "Account", account, map[string]any{"Name": name}))
+		return read()
+	}
+	before, after := change("one"), change("two")
+	for !before.Time.Equal(after.Time) { // a second has passed in between
+		before, after = change("one"), change("two")
+	}
+	if before.ID == after.ID {
+		t.Errorf("two states have one id, %s", before.ID)
+	}
+	if again := read(); again.ID != after.ID {
+		t.Errorf("one state has the ids %s and %s", after.ID, again.ID)
+	}
+}
+
 func TestRefetch_ReadsWhatAGapEventNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
