@@ -385,7 +385,7 @@ func (c *campaign) applicationsFail() {
 	for _, app := range []*application{c.orders, c.changes} {
 		app.failing.Store(true)
 		seen := app.refused.Load()
-		eventually(c.t, 30*time.Second, func() bool { c.publish(1); c.change(); return app.refused.Load() > seen+2 },
+		eventually(c.t, time.Minute, func() bool { c.publish(1); c.change(); return app.refused.Load() > seen+2 },
 			func() string { return "nothing reached the failing application" })
 		c.work()
 		app.failing.Store(false)
