@@ -24,7 +24,7 @@ type Config struct {
 	// the pause that a hand-over takes.
 	StandbyPoll time.Duration
 	// MaxEvents and MaxBytes bound what has been received and waits to be stored;
-	// the receiver stops reading at either. Defaults 500 and 16 MiB. As much again may
+	// the receiver stops reading at either. Defaults 2,000 and 16 MiB. As much again may
 	// be on its way to the disk. They also bound one transaction: a larger one
 	// stores hardly faster, and claims and settlements would wait behind it.
 	MaxEvents, MaxBytes int
@@ -75,7 +75,7 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		v  *int
 		to int
-	}{{&c.MaxEvents, 500}, {&c.MaxBytes, 16 << 20}, {&c.Recent, 50_000}, {&c.RecoverRecent, 500_000}} {
+	}{{&c.MaxEvents, 2_000}, {&c.MaxBytes, 16 << 20}, {&c.Recent, 50_000}, {&c.RecoverRecent, 500_000}} {
 		if *d.v == 0 {
 			*d.v = d.to
 		}
