@@ -23,6 +23,10 @@ type Config struct {
 	Connections int
 	// StatementTimeout bounds one statement. Default 30 s.
 	StatementTimeout time.Duration
+	// IdleInTransaction is how long the server keeps an open transaction whose
+	// client says nothing: a process that was paused or cut off in the middle of
+	// one must not hold its locks, or nobody could take over its leases. Default 5 s.
+	IdleInTransaction time.Duration
 	// Patience is how long a write is tried again while the server is away.
 	// Default 10 s; negative means not at all.
 	Patience time.Duration
@@ -43,6 +47,9 @@ func (c Config) WithDefaults() Config {
 	if c.StatementTimeout == 0 {
 		c.StatementTimeout = 30 * time.Second
 	}
+	if c.IdleInTransaction == 0 {
+		c.IdleInTransaction = 5 * time.Second
+	}
 	if c.Patience == 0 {
 		c.Patience = 10 * time.Second
 	}
@@ -61,20 +68,18 @@ func (c Config) Validate() error {
 	if c.Connections < 0 {
 		errs = append(errs, errors.New("pg: number of connections is negative"))
 	}
-	if c.StatementTimeout < 0 {
-		errs = append(errs, errors.New("pg: statement timeout is negative"))
+	if c.StatementTimeout < 0 || c.IdleInTransaction < 0 {
+		errs = append(errs, errors.New("pg: a timeout is negative"))
 	}
 	return errors.Join(errs...)
 }
 
 // parameters are the settings that each connection makes.
 func (c Config) parameters() map[string]string {
-	ms := fmt.Sprint(c.StatementTimeout.Milliseconds())
 	p := map[string]string{
-		"application_name":  c.Name,
-		"statement_timeout": ms,
-		// A client that has gone must not hold its locks for long.
-		"idle_in_transaction_session_timeout": ms,
+		"application_name":                    c.Name,
+		"statement_timeout":                   fmt.Sprint(c.StatementTimeout.Milliseconds()),
+		"idle_in_transaction_session_timeout": fmt.Sprint(c.IdleInTransaction.Milliseconds()),
 		"timezone":                            "UTC",
 	}
 	for name, value := range c.Settings {

@@ -68,8 +68,12 @@ func repeatable(err error) bool {
 		return false
 	}
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		code := server.Code
-		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "40") || code == "57P01" || code == "57P02" || code == "57P03" || code == "55P03"
+		switch code := server.Code; code {
+		case "57P01", "57P02", "57P03", "55P03", "25P03": // shut down, crashed, starting; lock not to be had; idle for too long
+			return true
+		default:
+			return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "40")
+		}
 	}
 	return broken(err)
 }
