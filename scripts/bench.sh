@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Benchmarks of bench/: limit programs and product in turn. "quick" takes about 3 minutes, "full" about 15.
-# "orgsim" measures the org simulator alone, in about 3 minutes: serving events, a million rows, bulk jobs.
+# "orgsim" measures the org simulator alone, in about 2 minutes: serving events, a million rows, bulk jobs.
 # Writes bench/results/<date>-<size>.jsonl; "full" also rewrites the tables of bench/README.md.
 # Everything after the size goes to bench/cmd/conduct, for example: scripts/bench.sh quick -only durable -profiles /tmp
 set -euo pipefail
