@@ -14,10 +14,6 @@ import (
 const (
 	typeEvent  = "com.salesforce.event."
 	typeChange = "com.salesforce.change."
-	// TypeUndecodable is the type of an event whose payload could not be decoded.
-	// Its data is {"schema_id","payload_base64","error"}. Its key is empty, so it
-	// stands in no order.
-	TypeUndecodable = "com.salesforce.undecodable"
 	// overflowID stands for "no record in particular" in overflow events.
 	overflowID = "000000000000000AAA"
 	// maxTypes bounds the cache of type names; an org has some hundreds of
@@ -146,7 +142,7 @@ func (b *batch) cachedType(name, changeType string) string {
 	return typ
 }
 
-// undecodable is the data of an event of TypeUndecodable.
+// undecodable is the data of an event of event.TypeUndecodable.
 type undecodable struct {
 	SchemaID string `json:"schema_id"`
 	Payload  string `json:"payload_base64"`
@@ -158,7 +154,7 @@ func (b *batch) addUndecodable(raw *pubsub.RawEvent, why error) {
 		SchemaID: raw.SchemaID, Payload: base64.StdEncoding.EncodeToString(raw.Payload), Error: why.Error(),
 	})
 	b.data = append(b.data, data...)
-	b.push(raw, TypeUndecodable, b.received, spans{dataEnd: len(b.data)})
+	b.push(raw, event.TypeUndecodable, b.received, spans{dataEnd: len(b.data)})
 }
 
 // finish cuts the buffers, which no longer move, into the events.

@@ -18,6 +18,6 @@
 //
 // The invariant a stranger would break: every event that came in leaves. One
 // whose payload cannot be decoded does not stop the stream and is not dropped;
-// it becomes an event of type [TypeUndecodable] that carries the payload as it
+// it becomes an event of type [event.TypeUndecodable] that carries the payload as it
 // came, for a route to dead-letter.
 package eventbus

@@ -142,7 +142,7 @@ func TestStream_UndecodablePayloadsAreNeitherDroppedNorFatal(t *testing.T) {
 			t.Fatal(err)
 		}
 		raw, err := base64.StdEncoding.DecodeString(data.Payload)
-		if e.Type != eventbus.TypeUndecodable || e.ID == "" || data.SchemaID != schema || string(raw) != string(poison) || err != nil || data.Error == "" {
+		if e.Type != event.TypeUndecodable || e.ID == "" || data.SchemaID != schema || string(raw) != string(poison) || err != nil || data.Error == "" {
 			t.Errorf("event %d = %+v with %s", i, e, e.Data)
 		}
 	}
