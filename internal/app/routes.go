@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
-	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
@@ -139,16 +137,10 @@ func byTopic(bindings []binding) map[string][]binding {
 
 func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metrics, tracing *tracing) error {
 	s, name := b.settings, b.route.Name()
-	destination, err := httpout.New(httpout.Config{
-		URL: s.To.URL.Reveal(), Secrets: s.To.Secrets, Headers: s.To.Headers, RetryStatuses: s.To.RetryStatuses,
-		AllowPlainHTTP: s.To.AllowHTTP, Concurrency: s.Concurrency,
-		ConnectTimeout: min(httpout.Config{}.WithDefaults().ConnectTimeout, s.To.Timeout),
-		TLS:            &tls.Config{MinVersion: tls.VersionTLS12},
-	})
+	destination, err := g.newDestination(s)
 	if err != nil {
 		return fmt.Errorf("route %q: %w", name, err)
 	}
-	g.closers = append(g.closers, func() error { destination.Close(); return nil })
 	dispatcher, err := delivery.New(delivery.Config{
 		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner,
 		AttemptTimeout: s.To.Timeout, Lease: claimLease,

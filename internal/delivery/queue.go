@@ -101,6 +101,11 @@ type Settlement struct {
 	Outcome event.Outcome
 	Started time.Time
 	Ended   time.Time
+	// Follow are events that this end brings about, such as the records that the
+	// application answered with. They carry their Route, and are accepted in the
+	// transaction that records the end: both land or neither. A stale settlement
+	// brings about nothing.
+	Follow []event.Event
 }
 
 // DeadFilter selects dead letters: those of Route (all routes if empty) with an

@@ -50,4 +50,14 @@ type Outcome struct {
 	Reason string
 	// Hint is what a person can do about it; may be empty.
 	Hint string
+	// Answer is what the destination answered to an event it took; nil unless the
+	// destination was built to keep answers and there was one within its bound.
+	Answer *Answer
+}
+
+// Answer is a destination's own words about an event it took. It is payload: it
+// appears in no log, error or metric.
+type Answer struct {
+	ContentType string
+	Body        []byte
 }

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/secret"
+)
+
+// Route binds topics to a destination.
+type Route struct {
+	Pattern     string   `yaml:"pattern" enum:"events" required:"true" doc:"The integration pattern."`
+	Topic       string   `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
+	Topics      []string `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
+	Transport   string   `yaml:"transport" enum:"pubsub,cometd" default:"pubsub" doc:"How the topics are read: over the Pub/Sub API (gRPC), or over the Streaming API (CometD, HTTP long polling) for orgs and networks that need it. A route keeps its place when this changes. Routes on one topic share one subscription, so they must agree."`
+	Start       string   `yaml:"start" enum:"earliest,latest" default:"earliest" doc:"Where a topic without a stored position begins: at the oldest event that the org retains (72 hours), or with what is published from now on."`
+	Filter      string   `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
+	Transform   string   `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
+	OrderBy     string   `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
+	Concurrency int      `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
+	Refill      Refill   `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share it."`
+	To          To       `yaml:"to" doc:"The application's endpoint."`
+	Retry       Retry    `yaml:"retry" doc:"What happens to an event that the application did not take."`
+	Breaker     Breaker  `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
+}
+
+// Refill is where missed events come back from.
+type Refill struct {
+	From     string   `yaml:"from" enum:"records,none" default:"records" doc:"For change events: the record APIs, which tell what changed and what was deleted; the whole record comes, marked as refilled. With none, and for platform events, a gap is closed as lost, with its span."`
+	Objects  []string `yaml:"objects" type:"object" sample:"[Account, Contact]" doc:"The objects whose changes a channel carries (/data/ChangeEvents or a custom channel). A topic of one object needs none; for a channel without them a refill waits until they are named."`
+	BulkOver int      `yaml:"bulk_over" default:"10000" min:"1" max:"1000000" doc:"More changed records than this are read by a Bulk API job instead of REST pages of 2,000."`
+}
+
+// To is an HTTP destination.
+type To struct {
+	URL           URL                      `yaml:"url" type:"endpoint" required:"true" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode. No credentials in it: send those as headers."`
+	Secrets       []secret.String          `yaml:"secrets" type:"signing" max:"2" sample:"[\"${WEBHOOK_SECRET}\"]" doc:"Secrets that sign every delivery (Standard Webhooks: whsec_ and base64). Two while one replaces the other: both signatures are sent."`
+	Headers       map[string]secret.String `yaml:"headers" name:"header" sample:"{X-Api-Key: \"${KEY}\"}" doc:"Headers added to every delivery. Their values are treated as secrets."`
+	Timeout       time.Duration            `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the application may take to answer one attempt."`
+	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event: any 4xx but 408, 425 and 429 otherwise makes a dead letter at once."`
+	AllowHTTP     bool                     `yaml:"allow_http" default:"false" doc:"Allow a url with http: to a host other than this machine. Events then travel in clear text."`
+}
+
+// Retry is the schedule of attempts.
+type Retry struct {
+	Attempts int           `yaml:"attempts" default:"12" min:"1" max:"1000" doc:"How many attempts an event gets before it becomes a dead letter."`
+	First    time.Duration `yaml:"first" default:"1s" min:"1ms" doc:"The wait after the first attempt; it doubles each time, with jitter."`
+	Max      time.Duration `yaml:"max" default:"1h" min:"1ms" doc:"The longest wait between two attempts."`
+	MaxAge   time.Duration `yaml:"max_age" default:"72h" off:"no limit of age" doc:"The age at which an event becomes a dead letter whatever its attempts."`
+}
+
+// Breaker is when a route pauses because its application is down.
+type Breaker struct {
+	Failures int           `yaml:"failures" default:"5" off:"the route never pauses" doc:"How many attempts in a row must find the application unavailable (no connection, 429, 502, 503, 504) before the route pauses. A Retry-After pauses it at once."`
+	ProbeMax time.Duration `yaml:"probe_max" default:"30s" min:"1ms" doc:"The longest wait between two probes of a paused route."`
+}
