@@ -61,14 +61,10 @@ func newWires(s config.Org, b config.Budget) (w *wires, err error) {
 // recordWires builds the clients of the record APIs; their answers feed the budget.
 func (w *wires) recordWires(s config.Org) (err error) {
 	observe := func(u rest.Usage) { w.budget.Observe(u.Used, u.Max) }
-	if w.rest, err = rest.New(rest.Config{Version: s.APIVersion, LimitFunc: observe}, w.tokens, nil); err != nil {
+	if w.rest, err = rest.New(rest.Config{Version: s.APIVersion, LimitFunc: observe, SpentFunc: w.budget.Exhausted}, w.tokens, nil); err != nil {
 		return err
 	}
-	w.bulk, err = bulk.New(bulk.Config{Version: s.APIVersion, LimitFunc: func(header string) {
-		if usage, ok := rest.ParseUsage(header); ok {
-			observe(usage)
-		}
-	}}, w.tokens, nil)
+	w.bulk, err = bulk.New(bulk.Config{Version: s.APIVersion, LimitFunc: observe, SpentFunc: w.budget.Exhausted}, w.tokens, nil)
 	return err
 }
 

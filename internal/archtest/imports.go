@@ -25,7 +25,7 @@ var (
 	floor   = []string{"internal/event", "internal/salesforce", "internal/secret"}
 	engines = []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget"}
 	wires   = []string{
-		"internal/salesforce/auth", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
+		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
 		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
 	}
 )
@@ -55,12 +55,16 @@ var Rooms = []Room{
 		Why: "a wire speaks one protocol; it knows neither engines nor other wires",
 	},
 	{
-		Path: "internal/salesforce/rest", May: allowed(floor, []string{"internal/salesforce/auth"}),
-		Why: "a wire speaks one protocol; the wires to Salesforce share only the login",
+		Path: "internal/salesforce/call", May: allowed(floor, []string{"internal/salesforce/auth"}),
+		Why: "a call knows the session and no resource; the wires above it know the resources",
 	},
 	{
-		Path: "internal/salesforce/bulk", May: allowed(floor, []string{"internal/salesforce/auth"}),
-		Why: "a wire speaks one protocol; the wires to Salesforce share only the login",
+		Path: "internal/salesforce/rest", May: allowed(floor, []string{"internal/salesforce/auth", "internal/salesforce/call"}),
+		Why: "a wire speaks one protocol; the wires to Salesforce share only the login and, over HTTP, the call",
+	},
+	{
+		Path: "internal/salesforce/bulk", May: allowed(floor, []string{"internal/salesforce/auth", "internal/salesforce/call"}),
+		Why: "a wire speaks one protocol; the wires to Salesforce share only the login and, over HTTP, the call",
 	},
 	{
 		Path: "internal/salesforce/cometd", May: allowed(floor, []string{"internal/salesforce/auth"}),

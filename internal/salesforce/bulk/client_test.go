@@ -101,8 +101,8 @@ const jobs = "/services/data/v67.0/jobs/query"
 func TestClient_RunsAQueryJobToItsLastPage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var usage []string
-		c, s := newClient(t, bulk.Config{LimitFunc: func(h string) { usage = append(usage, h) }},
+		var usage []bulk.Usage
+		c, s := newClient(t, bulk.Config{LimitFunc: func(u bulk.Usage) { usage = append(usage, u) }},
 			says(200, `{"id":"750A","state":"UploadComplete","object":"Account"}`, "Sforce-Limit-Info", "api-usage=1/100"),
 			says(200, `{"id":"750A","state":"InProgress"}`),
 			says(200, `{"id":"750A","state":"JobComplete","numberRecordsProcessed":3}`),
@@ -150,7 +150,7 @@ func TestClient_RunsAQueryJobToItsLastPage(t *testing.T) {
 		if diff := cmp.Diff(want, s.asked); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]string{"api-usage=1/100"}, usage); diff != "" {
+		if diff := cmp.Diff([]bulk.Usage{{Used: 1, Max: 100}}, usage); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/call"
 )
 
 // JobState is how a job stands.
@@ -59,7 +60,7 @@ func (c *Client) Create(ctx context.Context, q Query) (Job, error) {
 		return Job{}, &event.Error{Op: op, Happened: event.HappenedNo, Healing: event.Permanent, Err: err}
 	}
 	var job Job
-	err = c.call(ctx, request{op: op, method: http.MethodPost, path: c.base(), body: body}, &job)
+	err = c.call(ctx, call.Request{Op: op, Method: http.MethodPost, Path: c.base(), Body: body}, &job)
 	if err == nil && job.ID == "" {
 		err = &event.Error{Op: op, Happened: event.HappenedUnknown, Healing: event.Transient, Err: errors.New("the answer names no job")}
 	}
@@ -69,7 +70,7 @@ func (c *Client) Create(ctx context.Context, q Query) (Job, error) {
 // Job asks how a job stands.
 func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 	var job Job
-	err := c.call(ctx, request{op: "get query job", method: http.MethodGet, path: c.jobPath(id)}, &job)
+	err := c.call(ctx, call.Request{Op: "get query job", Method: http.MethodGet, Path: c.jobPath(id)}, &job)
 	return job, err
 }
 
@@ -110,14 +111,14 @@ func ended(job Job) error {
 
 // Abort stops a job that has not ended.
 func (c *Client) Abort(ctx context.Context, id string) error {
-	return c.call(ctx, request{
-		op: "abort query job", method: http.MethodPatch, path: c.jobPath(id), body: []byte(`{"state":"Aborted"}`),
+	return c.call(ctx, call.Request{
+		Op: "abort query job", Method: http.MethodPatch, Path: c.jobPath(id), Body: []byte(`{"state":"Aborted"}`),
 	}, nil)
 }
 
 // Delete removes a job that has ended, with its results.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	return c.call(ctx, request{op: "delete query job", method: http.MethodDelete, path: c.jobPath(id)}, nil)
+	return c.call(ctx, call.Request{Op: "delete query job", Method: http.MethodDelete, Path: c.jobPath(id)}, nil)
 }
 
 func (c *Client) jobPath(id string) string { return c.base() + "/" + url.PathEscape(id) }

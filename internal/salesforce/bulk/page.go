@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/call"
 )
 
 // Page is a page of a job's result, read row by row. It must be closed. It is not
@@ -43,8 +44,8 @@ func (c *Client) Open(ctx context.Context, id, locator string, most int) (*Page,
 	if most > 0 {
 		query.Set("maxRecords", strconv.Itoa(most))
 	}
-	r := request{op: opResults, method: http.MethodGet, path: c.jobPath(id) + "/results?" + query.Encode(), accept: "text/csv"}
-	resp, err := c.open(ctx, r)
+	r := call.Request{Op: opResults, Method: http.MethodGet, Path: c.jobPath(id) + "/results?" + query.Encode(), Accept: "text/csv"}
+	resp, err := c.http.Open(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/call"
 )
 
 // Version is an API version that the org's instance serves.
@@ -19,7 +20,7 @@ type Version struct {
 // Versions lists the API versions, oldest first.
 func (c *Client) Versions(ctx context.Context) ([]Version, error) {
 	var versions []Version
-	err := c.get(ctx, "list api versions", "/services/data", &versions)
+	err := c.call.Get(ctx, "list api versions", "/services/data", &versions)
 	return versions, err
 }
 
@@ -33,7 +34,7 @@ type Limit struct {
 // behind, and the user needs View Setup.
 func (c *Client) Limits(ctx context.Context) (map[string]Limit, error) {
 	var limits map[string]Limit
-	err := c.get(ctx, "get limits", c.base()+"/limits/", &limits)
+	err := c.call.Get(ctx, "get limits", c.call.Base()+"/limits/", &limits)
 	return limits, err
 }
 
@@ -55,7 +56,7 @@ func (c *Client) DescribeGlobal(ctx context.Context) ([]ObjectSummary, error) {
 	var all struct {
 		Objects []ObjectSummary `json:"sobjects"`
 	}
-	err := c.get(ctx, "describe org", c.base()+"/sobjects/", &all)
+	err := c.call.Get(ctx, "describe org", c.call.Base()+"/sobjects/", &all)
 	return all.Objects, err
 }
 
@@ -92,7 +93,7 @@ type Field struct {
 // Describe returns the fields of an sObject or platform event.
 func (c *Client) Describe(ctx context.Context, object string) (Object, error) {
 	var o Object
-	err := c.get(ctx, "describe "+object, c.objectPath(object, "describe"), &o)
+	err := c.call.Get(ctx, "describe "+object, c.objectPath(object, "describe"), &o)
 	return o, err
 }
 
@@ -109,18 +110,18 @@ type UserInfo struct {
 // UserInfo asks the OpenID endpoint.
 func (c *Client) UserInfo(ctx context.Context) (UserInfo, error) {
 	var u UserInfo
-	err := c.get(ctx, "get user info", "/services/oauth2/userinfo", &u)
+	err := c.call.Get(ctx, "get user info", "/services/oauth2/userinfo", &u)
 	return u, err
 }
 
 // Identity returns the identity document of the user the token speaks for, asked
 // of the org's own instance rather than of the login host in the token's id.
 func (c *Client) Identity(ctx context.Context) (json.RawMessage, error) {
-	tok, err := c.tokens.Token(ctx)
+	tok, err := c.call.Token(ctx)
 	if err != nil {
 		return nil, err
 	}
 	path := strings.Join([]string{"/id", string(tok.OrgID), string(tok.UserID)}, "/")
-	a, err := c.do(ctx, request{op: "get identity", method: http.MethodGet, path: path})
-	return a.body, err
+	a, err := c.call.Do(ctx, call.Request{Op: "get identity", Method: http.MethodGet, Path: path})
+	return a.Body, err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/call"
 )
 
 // Query is a SOQL query.
@@ -40,7 +41,7 @@ func (c *Client) QueryPage(ctx context.Context, q Query) (Page, error) {
 	if q.All {
 		resource = "/queryAll/?q="
 	}
-	return c.page(ctx, c.base()+resource+url.QueryEscape(q.SOQL), q)
+	return c.page(ctx, c.call.Base()+resource+url.QueryEscape(q.SOQL), q)
 }
 
 // NextPage returns the page at a path that an earlier page named.
@@ -56,16 +57,16 @@ func (c *Client) NextPage(ctx context.Context, next string, q Query) (Page, erro
 }
 
 func (c *Client) page(ctx context.Context, path string, q Query) (Page, error) {
-	r := request{op: opQuery, method: http.MethodGet, path: path}
+	r := call.Request{Op: opQuery, Method: http.MethodGet, Path: path}
 	if q.BatchSize > 0 {
-		r.header = http.Header{"Sforce-Query-Options": {fmt.Sprintf("batchSize=%d", q.BatchSize)}}
+		r.Header = http.Header{"Sforce-Query-Options": {fmt.Sprintf("batchSize=%d", q.BatchSize)}}
 	}
-	a, err := c.do(ctx, r)
+	a, err := c.call.Do(ctx, r)
 	if err != nil {
 		return Page{}, err
 	}
 	var p Page
-	err = decode(opQuery, a.body, &p)
+	err = call.Decode(opQuery, a.Body, &p)
 	return p, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/salesforce/call"
 )
 
 // Saved is what became of a create or upsert.
@@ -47,7 +48,7 @@ func (c *Client) Upsert(ctx context.Context, object, externalField, value string
 
 // Delete puts a record into the recycle bin.
 func (c *Client) Delete(ctx context.Context, object string, id salesforce.ID) error {
-	_, err := c.do(ctx, request{op: "delete " + object, method: http.MethodDelete, path: c.objectPath(object, string(id))})
+	_, err := c.call.Do(ctx, call.Request{Op: "delete " + object, Method: http.MethodDelete, Path: c.objectPath(object, string(id))})
 	return err
 }
 
@@ -58,12 +59,12 @@ func (c *Client) Get(ctx context.Context, object string, id salesforce.ID, field
 		path += "?fields=" + url.QueryEscape(strings.Join(fields, ","))
 	}
 	var record json.RawMessage
-	err := c.get(ctx, "get "+object, path, &record)
+	err := c.call.Get(ctx, "get "+object, path, &record)
 	return record, err
 }
 
 func (c *Client) objectPath(object string, parts ...string) string {
-	path := c.base() + "/sobjects/" + url.PathEscape(object)
+	path := c.call.Base() + "/sobjects/" + url.PathEscape(object)
 	for _, part := range parts {
 		path += "/" + url.PathEscape(part)
 	}
@@ -75,15 +76,15 @@ func (c *Client) save(ctx context.Context, op, method, path string, fields any) 
 	if err != nil {
 		return Saved{}, invalid(op, "the fields do not marshal to JSON")
 	}
-	a, err := c.do(ctx, request{op: op, method: method, path: path, body: body})
-	if err != nil || len(a.body) == 0 {
+	a, err := c.call.Do(ctx, call.Request{Op: op, Method: method, Path: path, Body: body})
+	if err != nil || len(a.Body) == 0 {
 		return Saved{}, err
 	}
 	var result saveResult
-	if err := decode(op, a.body, &result); err != nil {
+	if err := call.Decode(op, a.Body, &result); err != nil {
 		return Saved{}, err
 	}
-	return Saved{ID: salesforce.ID(result.ID), Created: result.Created}, result.err(op, a.status)
+	return Saved{ID: salesforce.ID(result.ID), Created: result.Created}, result.err(op, a.Status)
 }
 
 func invalid(op, why string) error {
@@ -105,15 +106,15 @@ func (c *Client) PublishEvent(ctx context.Context, name string, fields any) (Pub
 	if err != nil {
 		return Published{}, invalid(op, "the fields do not marshal to JSON")
 	}
-	a, err := c.do(ctx, request{op: op, method: http.MethodPost, path: c.objectPath(name), body: body})
+	a, err := c.call.Do(ctx, call.Request{Op: op, Method: http.MethodPost, Path: c.objectPath(name), Body: body})
 	if err != nil {
 		return Published{}, err
 	}
 	var result saveResult
-	if err := decode(op, a.body, &result); err != nil {
+	if err := call.Decode(op, a.Body, &result); err != nil {
 		return Published{}, err
 	}
-	if err := result.err(op, a.status); err != nil {
+	if err := result.err(op, a.Status); err != nil {
 		return Published{}, err
 	}
 	for _, e := range result.Errors {

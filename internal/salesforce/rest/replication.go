@@ -39,7 +39,7 @@ func (c *Client) Updated(ctx context.Context, object string, start, end time.Tim
 		IDs     []salesforce.ID `json:"ids"`
 		Covered stamp           `json:"latestDateCovered"`
 	}
-	err := c.get(ctx, "list updated "+object, c.windowPath(object, "updated", start, end), &answer)
+	err := c.call.Get(ctx, "list updated "+object, c.windowPath(object, "updated", start, end), &answer)
 	return Updated{IDs: answer.IDs, Covered: time.Time(answer.Covered)}, err
 }
 
@@ -54,7 +54,7 @@ func (c *Client) Deleted(ctx context.Context, object string, start, end time.Tim
 		Earliest stamp `json:"earliestDateAvailable"`
 		Covered  stamp `json:"latestDateCovered"`
 	}
-	err := c.get(ctx, "list deleted "+object, c.windowPath(object, "deleted", start, end), &answer)
+	err := c.call.Get(ctx, "list deleted "+object, c.windowPath(object, "deleted", start, end), &answer)
 	d := Deleted{Earliest: time.Time(answer.Earliest), Covered: time.Time(answer.Covered)}
 	for _, r := range answer.Records {
 		d.Records = append(d.Records, DeletedRecord{ID: r.ID, At: time.Time(r.At)})
@@ -89,6 +89,6 @@ func ParseStamp(text string) (time.Time, error) {
 
 // OrgID returns the Id of the org that the token opens, logging in if need be.
 func (c *Client) OrgID(ctx context.Context) (salesforce.ID, error) {
-	token, err := c.tokens.Token(ctx)
+	token, err := c.call.Token(ctx)
 	return token.OrgID, err
 }
