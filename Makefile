@@ -16,12 +16,12 @@ test: ## everything that must hold: lint, generated files, all tests with race d
 	scripts/test.sh
 
 .PHONY: test/race
-test/race: ## the Go tests with the race detector, on both stores (PKG=./internal/store/... for a part)
-	scripts/postgres.sh go test -race -timeout 12m $(or $(PKG),./...)
+test/race: ## the Go tests with the race detector, on both stores and a broker (PKG=./internal/store/... for a part)
+	scripts/postgres.sh scripts/rabbitmq.sh go test -race -timeout 12m $(or $(PKG),./...)
 
 .PHONY: test/e2e
 test/e2e: ## the built binary from outside, with kills, on both stores
-	scripts/postgres.sh go test -race -count=1 -v ./test/e2e/...
+	scripts/postgres.sh scripts/rabbitmq.sh go test -race -count=1 -v ./test/e2e/...
 
 .PHONY: test/clients
 test/clients: ## clients that others wrote, against the simulated org and the gateway

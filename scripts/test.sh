@@ -16,7 +16,7 @@ step() {
 
 step "lint" scripts/lint.sh
 step "generated files are fresh" scripts/generate.sh --check
-step "tests" scripts/postgres.sh go test -race -timeout 12m ./...
+step "tests" scripts/postgres.sh scripts/rabbitmq.sh go test -race -timeout 12m ./...
 if [ -d test/clients ]; then
   step "clients that others wrote" scripts/clients.sh
 fi
