@@ -69,10 +69,25 @@ func (a *app) printSubscriptions(all []subscription.Status) {
 	for _, s := range all {
 		rows = append(rows, []cell{
 			text(s.Topic), text(string(s.State)).in(subscriptionColour(s.State)), text(a.ago(s.Since)), number(s.Events),
-			number(s.Reconnects), text(a.ago(s.EventTime)), text(windowLeft(s)), text(strings.Join(s.Routes, ",")), text(reason(s.Why, s.Hint)),
+			number(s.Reconnects), text(a.ago(s.EventTime)), text(windowLeft(s)), text(strings.Join(s.Routes, ",")), text(reason(doing(s), s.Hint)),
 		})
 	}
 	a.table([]string{"TOPIC", "STATE", "SINCE", "EVENTS", "RECONNECTS", "LAST EVENT", "WINDOW LEFT", "ROUTES", "WHY"}, rows)
+}
+
+// doing is why a subscription is in its state, and how far it has come.
+func doing(s subscription.Status) string {
+	why := s.Why
+	if c := s.CatchUp; c != nil && s.State == subscription.CatchingUp && c.Events > 0 {
+		why += fmt.Sprintf(": %d events so far, %.0f/s", c.Events, c.PerSecond)
+		if c.Left > 0 {
+			why += ", about " + roughly(c.Left) + " left"
+		}
+	}
+	if r := s.Refill; r != nil && r.Read > 0 {
+		why += fmt.Sprintf(": %d events so far", r.Read)
+	}
+	return why
 }
 
 func windowLeft(s subscription.Status) string {

@@ -91,7 +91,7 @@ func (t *tenure) insist(ctx context.Context, what string, do func() error) error
 func (t *tenure) noteStored(s step) {
 	t.mu.Lock()
 	if s.position != nil {
-		t.stored.Position, t.stored.Moved = s.position, time.Now()
+		t.stored.Position, t.stored.Moved, t.placed = s.position, time.Now(), s.eventTime
 	}
 	if !s.eventTime.IsZero() {
 		t.stored.EventTime = s.eventTime
@@ -110,6 +110,10 @@ func (t *tenure) settleState(s step) {
 		return
 	}
 	if age := time.Since(s.eventTime); !s.eventTime.IsZero() && age > t.cfg.LiveWithin {
+		t.mu.Lock()
+		t.status.Lag = age
+		t.backlog.note(time.Now(), s.eventTime, s.received)
+		t.mu.Unlock()
 		t.become(CatchingUp, "reading a backlog", "", time.Time{})
 		return
 	}

@@ -101,7 +101,7 @@ func (t *tenure) load(ctx context.Context) error {
 		return err
 	}
 	t.mu.Lock()
-	t.stored = cp
+	t.stored, t.placed = cp, time.Time{}
 	t.status.OpenGaps = countOpen(gaps)
 	t.mu.Unlock()
 	return nil

@@ -61,6 +61,7 @@ type pending struct {
 
 	mu     sync.Mutex // guards what follows
 	waits  step
+	taken  int  // events of the source in the step that the committer has
 	busy   bool // the committer has taken a step and not finished it
 	closed bool
 }
@@ -96,10 +97,10 @@ func (p *pending) put(ctx context.Context, s step) error {
 func (p *pending) take() (step, bool) {
 	for {
 		p.mu.Lock()
-		p.busy = false
+		p.busy, p.taken = false, 0
 		if !p.waits.empty() {
 			s := p.waits
-			p.waits, p.busy = step{}, true
+			p.waits, p.busy, p.taken = step{}, true, s.received
 			p.mu.Unlock()
 			signal(p.room)
 			return s, true
@@ -118,6 +119,13 @@ func (p *pending) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.waits.empty() && !p.busy
+}
+
+// held counts the events of the source that are not stored yet.
+func (p *pending) held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waits.received + p.taken
 }
 
 // close says that nothing more will be put.

@@ -43,6 +43,17 @@ type Status struct {
 	WindowLeft time.Duration `json:"window_left_ns"`
 	Events     int64         `json:"events"`
 	Reconnects int64         `json:"reconnects"`
+	// Heard is when the source last sent anything, keep-alives included; zero
+	// before its first word to this process.
+	Heard time.Time `json:"heard,omitzero"`
+	// Lag is how old the newest event was when it was stored, while a backlog is
+	// read; 0 when live.
+	Lag time.Duration `json:"lag_ns"`
+	// Unstored counts the events that were received and are not stored yet. How
+	// many the source has still to send, no Salesforce API tells.
+	Unstored int `json:"unstored"`
+	// CatchUp is how the reading of a backlog goes; nil when live.
+	CatchUp *CatchUp `json:"catch_up,omitempty"`
 	// NextTry is when a waiting subscription connects again; zero if it is not waiting.
 	NextTry  time.Time `json:"next_try,omitzero"`
 	OpenGaps int       `json:"open_gaps"`

@@ -36,6 +36,8 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	defer hello.over()
 
 	q := newPending(t.cfg.MaxEvents, t.cfg.MaxBytes)
+	t.watch(q)
+	defer t.watch(nil)
 	storing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	done := make(chan struct{})
@@ -48,6 +50,20 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	committer.Wait()
 	close(done)
 	return served, t.silence(reading, err)
+}
+
+// watch lets the status see what waits to be stored.
+func (t *tenure) watch(q *pending) {
+	t.mu.Lock()
+	t.waiting = q
+	t.mu.Unlock()
+}
+
+// heard notes that the source is alive.
+func (t *tenure) heard() {
+	t.mu.Lock()
+	t.status.Heard = time.Now()
+	t.mu.Unlock()
 }
 
 // bound gives the last storing of a tenure its time.
@@ -155,6 +171,7 @@ func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *
 			return served, err
 		}
 		served = true
+		t.heard()
 		hello.now()
 		var first *reach
 		if !reached && t.recovering() {

@@ -53,9 +53,12 @@ type Subscriber struct {
 
 	running atomic.Bool
 
-	mu     sync.Mutex // guards status and position
-	status Status
-	stored Checkpoint
+	mu      sync.Mutex // guards what follows
+	status  Status
+	stored  Checkpoint
+	placed  time.Time // how old the stored position is; zero: not known better than when it moved
+	backlog progress
+	waiting *pending // of the open stream; nil when there is none
 }
 
 // New returns a subscriber of one topic.
@@ -126,9 +129,22 @@ func (s *Subscriber) Status() Status {
 	st.Position = hex.EncodeToString(s.stored.Position)
 	st.Moved, st.EventTime = s.stored.Moved, s.stored.EventTime
 	if s.stored.Position != nil {
-		st.WindowLeft = max(0, s.cfg.Window-time.Since(s.stored.Moved))
+		st.WindowLeft = max(0, s.cfg.Window-time.Since(s.positionTimeLocked()))
+	}
+	st.CatchUp = s.backlog.show(time.Now())
+	if s.waiting != nil {
+		st.Unstored = s.waiting.held()
 	}
 	return st
+}
+
+// positionTimeLocked is from when on the source's window counts for the stored
+// position: an event's time if it is an event's, which in a backlog is old.
+func (s *Subscriber) positionTimeLocked() time.Time {
+	if s.placed.IsZero() || s.placed.After(s.stored.Moved) {
+		return s.stored.Moved
+	}
+	return s.placed
 }
 
 // become changes the state and says why. A change of state alone sets since,
@@ -139,6 +155,9 @@ func (s *Subscriber) become(state State, why, hint string, next time.Time) {
 	before := s.status.State
 	if changed {
 		s.status.State, s.status.Since = state, time.Now()
+	}
+	if state == Live || state == Standby || state == Stopped {
+		s.backlog, s.status.Lag = progress{}, 0
 	}
 	s.status.Why, s.status.Hint, s.status.NextTry = why, hint, next
 	s.mu.Unlock()
