@@ -80,12 +80,15 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 
 // addControl builds the operator API over what exists by then.
 func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *prometheus.Registry, env Env) error {
-	service, err := control.NewService(control.Config{
+	cfg := control.Config{
 		Archive: g.store, Redriver: g.store, Gaps: g.store, Ping: g.store.Ping,
 		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus,
-		Budget:  g.budget.Status,
 		Version: env.Version, Started: time.Now().UTC(),
-	})
+	}
+	if g.budget != nil {
+		cfg.Budget = g.budget.Status
+	}
+	service, err := control.NewService(cfg)
 	if err != nil {
 		return err
 	}

@@ -40,15 +40,15 @@ func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheu
 	if err != nil {
 		return err
 	}
-	org, err := newWires(s.Org, s.Budget)
+	org, err := g.addOrg(s, registry)
 	if err != nil {
 		return err
 	}
-	g.closers = append(g.closers, org.close)
-	g.budget = org.budget
-	registry.MustRegister(newBudgetCollector(org.budget))
 	metrics := delivery.NewMetrics(registry)
 	for _, b := range bindings {
+		if b.settings.Waits == config.WaitsNone {
+			continue // nothing of it waits for a dispatcher
+		}
 		if err := g.addDispatcher(b, owner, metrics, tracing); err != nil {
 			return err
 		}
@@ -61,6 +61,21 @@ func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheu
 	}
 	slices.SortFunc(g.subscribers, func(a, b *subscription.Subscriber) int { return strings.Compare(a.Name(), b.Name()) })
 	return nil
+}
+
+// addOrg builds the clients of the org; nil where the file names none.
+func (g *Gateway) addOrg(s config.Settings, registry *prometheus.Registry) (*wires, error) {
+	if !s.HasOrg() {
+		return nil, nil
+	}
+	org, err := newWires(s.Org, s.Budget)
+	if err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, org.close)
+	g.budget = org.budget
+	registry.MustRegister(newBudgetCollector(org.budget))
+	return org, nil
 }
 
 func compileRoutes(routes map[string]config.Route) ([]binding, error) {

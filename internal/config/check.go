@@ -47,6 +47,9 @@ func checkKind(kind, text string) error {
 		if _, err := gojq.Parse(text); err != nil {
 			return fmt.Errorf("not a jq expression: %w", err)
 		}
+	case "answer":
+		_, _, err := parseAnswer(text)
+		return err
 	case "order":
 		if !orderForm.MatchString(text) {
 			return fmt.Errorf("%q is neither record nor none nor a field name", text)
@@ -127,8 +130,9 @@ func (s *Settings) normalize() {
 	for name, r := range s.Routes {
 		if r.Topic != "" && len(r.Topics) == 0 {
 			r.Topics, r.Topic = []string{r.Topic}, ""
-			s.Routes[name] = r
 		}
+		r.derive(func(key string) bool { return s.IsSet("routes." + name + "." + key) })
+		s.Routes[name] = r
 	}
 }
 
@@ -137,7 +141,7 @@ func (s *Settings) normalize() {
 func (d *decoder) check(s *Settings, sections []string) {
 	read := func(section string) bool { return len(sections) == 0 || slices.Contains(sections, section) }
 	if read("org") {
-		d.checkOrg(s.Org)
+		d.checkOrg(s)
 	}
 	if r := s.Store.Retention; read("store") && r.Metadata != 0 && (r.Payload == 0 || r.Payload > r.Metadata) {
 		d.wrong("store.retention.payload", "is kept longer than the metadata", "raise store.retention.metadata or lower this")
@@ -153,6 +157,9 @@ func (d *decoder) check(s *Settings, sections []string) {
 		d.checkRoute("routes."+name, r)
 	}
 	d.checkTransports(s.Routes)
+	if read("listen") {
+		d.checkListen(s.Listen)
+	}
 }
 
 // checkTransports holds routes on one topic to one transport.
@@ -187,7 +194,17 @@ var flows = map[string]struct{ needs, uses []string }{
 	"refresh-token":      {needs: []string{"refresh_token"}, uses: []string{"client_secret"}},
 }
 
-func (d *decoder) checkOrg(o Org) {
+func (d *decoder) checkOrg(s *Settings) {
+	o := s.Org
+	if !s.UsesOrg() && !s.HasOrg() {
+		return
+	}
+	for key, given := range map[string]bool{"login_url": o.LoginURL != "", "client_id": o.ClientID != ""} {
+		if path := "org." + key; !given && !d.reported(path) {
+			root := spec()
+			d.wrong(path, "missing", root.find("org").find(key).example())
+		}
+	}
 	given := map[string]bool{
 		"client_secret": !o.ClientSecret.IsZero(), "username": o.Username != "",
 		"private_key_file": o.PrivateKeyFile != "", "refresh_token": !o.RefreshToken.IsZero(),
@@ -214,17 +231,13 @@ func (d *decoder) checkOrg(o Org) {
 }
 
 func (d *decoder) checkRoute(path string, r Route) {
-	switch {
-	case r.Topic != "" && len(r.Topics) > 0:
-		d.wrong(path+".topic", "given beside topics", "keep one of the two")
-	case r.Topic == "" && len(r.Topics) == 0 && !d.reported(path+".topic") && !d.reported(path+".topics"):
-		d.wrong(path+".topics", "missing", "for example topic: /event/Order_Event__e")
-	}
+	d.checkArrival(path, r)
 	for i, t := range r.Topics {
 		if slices.Contains(r.Topics[:i], t) {
 			d.wrong(fmt.Sprintf("%s.topics[%d]", path, i), t+" is listed twice", "")
 		}
 	}
+	d.checkDestination(path, r)
 	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
 	if r.Retry.First > r.Retry.Max && r.Retry.Max != 0 {
 		d.wrong(path+".retry.first", "is longer than retry.max", "")

@@ -287,8 +287,8 @@ func (f *field) parseNumber(text string, t reflect.Type) (int64, error) {
 
 func (f *field) notInEnum(text string) error {
 	list := strings.Join(f.enum, ", ")
-	if f.name == "pattern" && (text == "rest" || text == "queue" || text == "sync") {
-		return fmt.Errorf("%q is not available yet; only %s is", text, list)
+	if f.name == "pattern" && (text == "queue" || text == "sync") {
+		return fmt.Errorf("%q is not available yet; known are %s", text, list)
 	}
 	if near := nearest(text, f.enum); near != "" {
 		return fmt.Errorf("%q is not one of %s; did you mean %s?", text, list, near)

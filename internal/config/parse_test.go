@@ -90,8 +90,8 @@ func TestParse_RefusesWithPlaceAndNextStep(t *testing.T) {
 			"sallyport.yaml:11:8: store.url: environment variable NOWHERE is not set (export NOWHERE, or give a default: ${NOWHERE:-...})",
 		},
 		"pattern of a later release": {
-			strings.Replace(minimal, "pattern: events", "pattern: rest", 1),
-			`sallyport.yaml:7:14: routes.orders.pattern: "rest" is not available yet; only events is`,
+			strings.Replace(minimal, "pattern: events", "pattern: sync", 1),
+			`sallyport.yaml:7:14: routes.orders.pattern: "sync" is not available yet; known are rest, events`,
 		},
 		"misspelt choice": {
 			minimal + "log: {level: wran}\n",
@@ -112,7 +112,7 @@ func TestParse_RefusesWithPlaceAndNextStep(t *testing.T) {
 		"second document":  {minimal + "---\norg: {}\n", "a second YAML document"},
 		"alias":            {minimal + "log: &l {level: info}\n", "an anchor or alias, which this file does not support"},
 		"merge key":        {minimal + "<<: {log: 1}\n", "needs a plain key"},
-		"empty file":       {"", "sallyport.yaml: org.login_url: missing"},
+		"empty file":       {"", "sallyport.yaml: routes: missing"},
 		"no route":         {strings.Split(minimal, "  orders")[0], "routes: missing"},
 		"bare reference in flow style": {
 			minimal + "control: {token: ${TOKEN}}\n", `inside [ ] and { } write references in quotes: "${NAME}"`,

@@ -6,21 +6,25 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/secret"
 )
 
-// Route binds topics to a destination.
+// Route says how events arrive, where they wait and where they go.
 type Route struct {
-	Pattern     string   `yaml:"pattern" enum:"events" required:"true" doc:"The integration pattern."`
-	Topic       string   `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
-	Topics      []string `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
-	Transport   string   `yaml:"transport" enum:"pubsub,cometd" default:"pubsub" doc:"How the topics are read: over the Pub/Sub API (gRPC), or over the Streaming API (CometD, HTTP long polling) for orgs and networks that need it. A route keeps its place when this changes. Routes on one topic share one subscription, so they must agree."`
-	Start       string   `yaml:"start" enum:"earliest,latest" default:"earliest" doc:"Where a topic without a stored position begins: at the oldest event that the org retains (72 hours), or with what is published from now on."`
-	Filter      string   `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
-	Transform   string   `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
-	OrderBy     string   `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
-	Concurrency int      `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
-	Refill      Refill   `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share it."`
-	To          To       `yaml:"to" doc:"The application's endpoint."`
-	Retry       Retry    `yaml:"retry" doc:"What happens to an event that the application did not take."`
-	Breaker     Breaker  `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
+	Pattern     string        `yaml:"pattern" enum:"rest,events" sample:"rest" doc:"The integration pattern, short for arrives and waits: rest is a callout whose caller waits for the answer; events is a subscription to the event bus, with events waiting in the store. Either key beside it overrides its half."`
+	Arrives     string        `yaml:"arrives" enum:"callout,events,http" sample:"callout" doc:"How it arrives. callout: Apex or Flow calls /callouts/<route>; events: the gateway subscribes to topics; http: the application posts CloudEvents to /events/<route>. Default: what the pattern says."`
+	Waits       string        `yaml:"waits" enum:"none,store" sample:"store" doc:"Where it waits. none: nowhere, the caller waits for the application's answer; store: in the gateway's store, durably, with retries, order and dead letters. Default: what the pattern and callout.answer say."`
+	Topic       string        `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
+	Topics      []string      `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
+	Transport   string        `yaml:"transport" enum:"pubsub,cometd" default:"pubsub" doc:"How the topics are read: over the Pub/Sub API (gRPC), or over the Streaming API (CometD, HTTP long polling) for orgs and networks that need it. A route keeps its place when this changes. Routes on one topic share one subscription, so they must agree."`
+	Start       string        `yaml:"start" enum:"earliest,latest" default:"earliest" doc:"Where a topic without a stored position begins: at the oldest event that the org retains (72 hours), or with what is published from now on."`
+	Filter      string        `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
+	Transform   string        `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
+	OrderBy     string        `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
+	Concurrency int           `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
+	Callout     Callout       `yaml:"callout" doc:"How a callout is answered, for a route with arrives: callout."`
+	Remember    time.Duration `yaml:"remember" default:"24h" min:"1s" max:"720h" doc:"For what others hand over (callouts, the application's own events): how long an Idempotency-Key or the id of an event is known. The same key gets the same answer and has no second effect."`
+	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share it."`
+	To          To            `yaml:"to" doc:"The application's endpoint."`
+	Retry       Retry         `yaml:"retry" doc:"What happens to an event that the application did not take."`
+	Breaker     Breaker       `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
 }
 
 // Refill is where missed events come back from.
@@ -32,10 +36,10 @@ type Refill struct {
 
 // To is an HTTP destination.
 type To struct {
-	URL           URL                      `yaml:"url" type:"endpoint" required:"true" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode. No credentials in it: send those as headers."`
+	URL           URL                      `yaml:"url" type:"endpoint" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode. No credentials in it: send those as headers."`
 	Secrets       []secret.String          `yaml:"secrets" type:"signing" max:"2" sample:"[\"${WEBHOOK_SECRET}\"]" doc:"Secrets that sign every delivery (Standard Webhooks: whsec_ and base64). Two while one replaces the other: both signatures are sent."`
 	Headers       map[string]secret.String `yaml:"headers" name:"header" sample:"{X-Api-Key: \"${KEY}\"}" doc:"Headers added to every delivery. Their values are treated as secrets."`
-	Timeout       time.Duration            `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the application may take to answer one attempt."`
+	Timeout       time.Duration            `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the application may take to answer one attempt. Where the caller waits for the answer (waits: none) it is callout.deadline unless set here."`
 	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event: any 4xx but 408, 425 and 429 otherwise makes a dead letter at once."`
 	AllowHTTP     bool                     `yaml:"allow_http" default:"false" doc:"Allow a url with http: to a host other than this machine. Events then travel in clear text."`
 }

@@ -40,6 +40,7 @@ func (f *field) sectionSchema() object {
 	}
 	if f.find("flow") != nil {
 		out["allOf"] = flowSchemas()
+		out["required"] = []string{"login_url", "client_id"} // of an org, where there is one
 	}
 	return out
 }

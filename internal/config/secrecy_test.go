@@ -67,7 +67,7 @@ func TestSettings_ShowMasksEverySecretAndSortsKeys(t *testing.T) {
 			top = append(top, strings.TrimSuffix(line, ":\n"))
 		}
 	}
-	if got := strings.Join(top, " "); got != "budget control log org routes shutdown store telemetry" {
+	if got := strings.Join(top, " "); got != "budget control listen log org routes shutdown store telemetry" {
 		t.Errorf("sections: %s", got)
 	}
 }

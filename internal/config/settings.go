@@ -15,8 +15,9 @@ import (
 // neither; sample is shown in the reference; name is what the keys of a map
 // stand for; scalar is the key meant when a section is given as one value.
 type Settings struct {
-	Org       Org              `yaml:"org" doc:"The Salesforce org."`
+	Org       Org              `yaml:"org" doc:"The Salesforce org. Needed where a route subscribes to it or writes to it; a gateway that only passes callouts to an application has no use for one."`
 	Store     Store            `yaml:"store" scalar:"url" doc:"Where events wait until they are delivered, with positions, gaps and the ledger. Either the address alone or a section."`
+	Listen    Listen           `yaml:"listen" scalar:"address" doc:"Where callouts and the application's own events come in: /callouts/<route> and /events/<route>. Either the address alone or a section. Nothing listens unless a route arrives that way."`
 	Control   Control          `yaml:"control" doc:"The operator API: status, events, health, metrics. The command line talks to it."`
 	Log       Log              `yaml:"log" doc:"Logs, on standard error."`
 	Telemetry Telemetry        `yaml:"telemetry" doc:"OpenTelemetry traces, from publish to delivery."`
@@ -29,10 +30,10 @@ type Settings struct {
 
 // Org is a configured Salesforce login.
 type Org struct {
-	LoginURL       string        `yaml:"login_url" type:"url" required:"true" sample:"https://acme.my.salesforce.com" doc:"The org's My Domain address (or https://login.salesforce.com and https://test.salesforce.com for flows that allow them)."`
+	LoginURL       string        `yaml:"login_url" type:"url" sample:"https://acme.my.salesforce.com" doc:"The org's My Domain address (or https://login.salesforce.com and https://test.salesforce.com for flows that allow them)."`
 	AllowHTTP      bool          `yaml:"allow_http" default:"false" doc:"Allow a login_url with http:, and pubsub.plaintext, to a host other than this machine. Secrets then travel in clear text; for simulators in a private network only."`
 	Flow           string        `yaml:"flow" enum:"client-credentials,jwt-bearer,refresh-token" default:"client-credentials" doc:"The OAuth flow of the External Client App (or Connected App)."`
-	ClientID       string        `yaml:"client_id" required:"true" sample:"${SF_CLIENT_ID}" doc:"The consumer key of the app."`
+	ClientID       string        `yaml:"client_id" sample:"${SF_CLIENT_ID}" doc:"The consumer key of the app."`
 	ClientSecret   secret.String `yaml:"client_secret" sample:"${SF_CLIENT_SECRET}" doc:"The consumer secret of the app. Needed by client-credentials; by refresh-token if the app requires it."`
 	Username       string        `yaml:"username" sample:"integration@acme.example" doc:"The user to act as. Needed by jwt-bearer."`
 	PrivateKeyFile string        `yaml:"private_key_file" sample:"/etc/sallyport/org.pem" doc:"A PEM file with the RSA private key whose certificate the app knows. Needed by jwt-bearer."`

@@ -61,6 +61,9 @@ func sectionEntries(f *field, path string, v reflect.Value) []entry {
 	for i := range f.fields {
 		c := &f.fields[i]
 		child, at := v.Field(c.index), join(path, c.name)
+		if r, ok := v.Interface().(Route); ok && r.hides(c.name) {
+			continue
+		}
 		if c.kind == "topic" && child.IsZero() {
 			continue // of topic and topics only one is set
 		}

@@ -26,7 +26,7 @@ type field struct {
 	shape shape
 	// scalar is the type of the value, or of the elements of a list or map.
 	scalar reflect.Type
-	// kind narrows a text: url, endpoint, store, host:port, topic, object, jq, order, signing.
+	// kind narrows a text: url, endpoint, store, host:port, topic, object, jq, order, signing, answer.
 	kind       string
 	fallback   string
 	hasDefault bool
@@ -125,6 +125,7 @@ func (f *field) typeName() string {
 		return map[string]string{
 			"url": "URL", "store": "file or URL", "host:port": "host:port", "topic": "topic", "object": "sObject", "jq": "jq expression",
 			"order": "record, none or a field", "endpoint": "URL", "signing": "signing secret",
+			"answer": "wait, accept or wait-then-accept and a duration",
 		}[f.kind]
 	case f.scalar == durationType:
 		return "duration"

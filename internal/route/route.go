@@ -22,7 +22,7 @@ const (
 type Config struct {
 	// Name of the route; required: letters, digits, "-", "_" and ".".
 	Name string
-	// Topics the route takes events from; at least one.
+	// Topics the route takes events from; none where events are handed over.
 	Topics []string
 	// Filter is a jq program on the event's data; the event is taken if its first
 	// result is neither null nor false. Empty takes every event. The variable
@@ -63,9 +63,6 @@ func (c Config) Validate() error {
 	var errs []error
 	if !nameForm.MatchString(c.Name) {
 		errs = append(errs, fmt.Errorf("route name %q: want letters, digits, '-', '_' and '.', at most 63", c.Name))
-	}
-	if len(c.Topics) == 0 {
-		errs = append(errs, errors.New("route has no topics"))
 	}
 	if !fieldForm.MatchString(c.OrderBy) {
 		errs = append(errs, fmt.Errorf("order by %q: want record, none, or the name of a field", c.OrderBy))

@@ -224,7 +224,7 @@ func TestConfig_ReportsEverythingAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("taken")
 	}
-	for _, want := range []string{"route name", "no topics", "parse filter", "compile transform", "order by"} {
+	for _, want := range []string{"route name", "parse filter", "compile transform", "order by"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not mention %q:\n%v", want, err)
 		}
