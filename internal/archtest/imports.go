@@ -23,7 +23,7 @@ type Room struct {
 
 var (
 	floor   = []string{"internal/event", "internal/salesforce", "internal/secret"}
-	engines = []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget"}
+	engines = []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch"}
 	wires   = []string{
 		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
 		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
@@ -99,11 +99,15 @@ var Rooms = []Room{
 		Why: "an engine decides by the floor's words and interfaces of its own, so that it is tested without any system",
 	},
 	{
+		Path: "internal/watch/...", May: floor,
+		Why: "an engine decides by the floor's words and interfaces of its own, so that it is tested without any system",
+	},
+	{
 		Path: "internal/route/...", May: allowed(floor, []string{"internal/delivery"}),
 		Why: "a route ends in delivery; delivery does not know that routes exist",
 	},
 	{
-		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/pg"}),
+		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg"}),
 		Why: "the store persists the engines' types behind the interfaces that they declare",
 	},
 	{

@@ -11,9 +11,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // Store is the durable state of all engines. Everything is safe for concurrent
@@ -27,6 +29,8 @@ type Store interface {
 	subscription.Journal
 	subscription.Leases
 	route.Keys
+	budget.Book
+	watch.Notebook
 
 	// Sweep removes what retention no longer asks for, in small steps that leave
 	// room for other work, and reports what it removed. Waiting events and dead

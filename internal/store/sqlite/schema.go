@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -119,7 +119,7 @@ ALTER TABLE gaps ADD COLUMN cursor BLOB;
 ALTER TABLE gaps ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
-`}
+`, budgetSchema}
 
 // migrate brings the file's tables to schemaVersion. The caller owns the file.
 func migrate(conn *sqlite.Conn) (err error) {

@@ -20,8 +20,8 @@ var stressTests = []test{
 	{"Close_EndsWhatWaits", closeEnds},
 }
 
-// watch checks what several claimers are given, against what the contract allows.
-type watch struct {
+// observer checks what several claimers are given, against what the contract allows.
+type observer struct {
 	*suite
 	ordered bool
 
@@ -43,7 +43,7 @@ func stress(s *suite, ordered bool) {
 		stores = append(stores, s.open())
 	}
 	ctx, end := context.WithCancel(s.ctx)
-	w := &watch{
+	w := &observer{
 		suite: s, ordered: ordered, flying: map[int64]bool{}, lanes: map[int]int{}, last: map[string]int{}, done: map[string]int{},
 		pending: producers * batches * size, end: end,
 	}
@@ -64,7 +64,7 @@ func stress(s *suite, ordered bool) {
 	}
 }
 
-func (w *watch) produce(ctx context.Context, st contract.Store, producer, batches, size, keys int) {
+func (w *observer) produce(ctx context.Context, st contract.Store, producer, batches, size, keys int) {
 	next := map[string]int{}
 	for b := range batches {
 		var events []event.Event
@@ -82,7 +82,7 @@ func (w *watch) produce(ctx context.Context, st contract.Store, producer, batche
 	}
 }
 
-func (w *watch) consume(ctx context.Context, st contract.Store, rnd *rand.Rand) {
+func (w *observer) consume(ctx context.Context, st contract.Store, rnd *rand.Rand) {
 	for {
 		claims, err := st.Claim(ctx, delivery.ClaimRequest{
 			Route: orders, Max: 1 + rnd.IntN(20), Run: 1 + rnd.IntN(4), Ordered: w.ordered, Owner: "stress", Lease: lease,
@@ -103,7 +103,7 @@ func (w *watch) consume(ctx context.Context, st contract.Store, rnd *rand.Rand) 
 }
 
 // take checks that nobody else has what was handed out.
-func (w *watch) take(claims []delivery.Claimed) {
+func (w *observer) take(claims []delivery.Claimed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	mine := map[int]bool{}
@@ -124,7 +124,7 @@ func (w *watch) take(claims []delivery.Claimed) {
 }
 
 // finish settles each claim at random; false ends the consumer.
-func (w *watch) finish(ctx context.Context, st contract.Store, claims []delivery.Claimed, rnd *rand.Rand) bool {
+func (w *observer) finish(ctx context.Context, st contract.Store, claims []delivery.Claimed, rnd *rand.Rand) bool {
 	failed := map[int]bool{} // lanes in which an event was not delivered
 	var settlements []delivery.Settlement
 	w.mu.Lock()
@@ -156,7 +156,7 @@ func (w *watch) finish(ctx context.Context, st contract.Store, claims []delivery
 }
 
 // deliver notes a delivery and checks the order of its key.
-func (w *watch) deliver(c delivery.Claimed) {
+func (w *observer) deliver(c delivery.Claimed) {
 	w.done[c.Event.ID]++
 	w.pending--
 	var n int
