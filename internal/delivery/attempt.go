@@ -27,27 +27,36 @@ func (s *session) deliverRun(r run) {
 			continue // somebody else delivers it
 		}
 		if !s.mayStart(r.batch) {
-			if r.probe {
-				s.breaker.abandonProbe(time.Now())
-			}
-			s.giveBack(r, i)
+			s.refuse(r, i)
 			return
 		}
-		c := &r.claims[i]
 		began := time.Now()
-		outcome := s.attempt(c)
-		end := s.judge(c, outcome, r.probe, time.Now())
-		end.Started = began
-		s.metrics.count(c, &end)
-		// A batch lives until its slowest event has ended; the payloads of the
-		// others need not.
-		c.Event = event.Event{}
-		s.endings.add(r.batch, i, end)
-		if end.Do == Again || end.Do == Release {
+		outcome := s.attempt(&r.claims[i])
+		w := s.weigh(&outcome, r.probe, began)
+		if !s.conclude(r.batch, i, outcome, w) {
 			s.giveBack(r, i+1)
 			return
 		}
 	}
+}
+
+// conclude passes on how the attempt on an event ended, and reports whether it
+// was the event's last.
+func (s *session) conclude(b *batch, i int, o event.Outcome, w weight) (final bool) {
+	c := &b.claims[i]
+	end := s.judge(c, o, w)
+	final = end.Do == Done || end.Do == Dead
+	if end.Do == Done && s.follow != nil {
+		end.Follow = s.followers(c, o)
+	}
+	s.metrics.count(c, &end)
+	if s.settled == nil || !final {
+		// A batch lives until its slowest event has ended; the payloads of the
+		// others need not.
+		c.Event, end.Outcome.Answer = event.Event{}, nil
+	}
+	s.endings.add(b, i, end)
+	return final
 }
 
 // mayStart reports whether an attempt of the batch may begin now.
@@ -60,6 +69,14 @@ func (s *session) mayStart(b *batch) bool {
 	}
 	// The process may have been asleep (a suspended machine) past its lease.
 	return time.Now().UnixNano() < b.until.Load()
+}
+
+// refuse gives back a run from i on that may not start.
+func (s *session) refuse(r run, i int) {
+	if r.probe {
+		s.breaker.abandonProbe(time.Now())
+	}
+	s.giveBack(r, i)
 }
 
 // giveBack releases the claims of a run from i on.
@@ -76,35 +93,71 @@ func (s *session) giveBack(r run, i int) {
 func (s *session) attempt(c *Claimed) (o event.Outcome) {
 	ctx, cancel := context.WithTimeout(s.work, s.cfg.AttemptTimeout)
 	defer cancel()
-	s.inFlight.Add(1)
-	s.metrics.inFlight.Inc()
-	defer func() {
-		s.inFlight.Add(-1)
-		s.metrics.inFlight.Dec()
-		if p := recover(); p != nil {
-			// Promise 6: a broken destination never stops the others.
-			s.log.Error("destination panicked", "event_id", c.Event.ID, "stack", string(debug.Stack()))
-			o = event.Outcome{Verdict: event.Retry, Reason: "the destination's code panicked", Hint: "see the log; this is a defect"}
-		}
-	}()
+	defer s.underWay(1)()
+	defer s.contain(c.Event.ID, func(broken event.Outcome) { o = broken })
 	if s.tracer == nil {
 		return s.dest.Deliver(ctx, c.Event, c.Attempt)
 	}
 	return s.traced(ctx, c)
 }
 
-// judge turns an outcome into what becomes of the event.
-func (s *session) judge(c *Claimed, o event.Outcome, probe bool, now time.Time) Settlement {
-	end := Settlement{Seq: c.Seq, Token: c.Token, Outcome: o, Ended: now}
-	if aborted := context.Cause(s.work) != nil; aborted && o.Verdict != event.Delivered && o.Verdict != event.Reject {
-		return s.judgeAborted(end)
+// underWay counts events in flight until the function it returns is called.
+func (s *session) underWay(n int) func() {
+	s.inFlight.Add(int64(n))
+	s.metrics.inFlight.Add(float64(n))
+	return func() {
+		s.inFlight.Add(-int64(n))
+		s.metrics.inFlight.Sub(float64(n))
 	}
-	down := s.breaker.current() != closed && !probe
-	var next time.Time // of a failed probe
+}
+
+// contain turns a panic of the destination into an outcome. Promise 6: a broken
+// destination never stops the others.
+func (s *session) contain(id string, outcome func(event.Outcome)) {
+	if p := recover(); p != nil {
+		s.log.Error("destination panicked", "event_id", id, "stack", string(debug.Stack()))
+		outcome(event.Outcome{Verdict: event.Retry, Reason: "the destination's code panicked", Hint: "see the log; this is a defect"})
+	}
+}
+
+// weight is what an attempt says beyond the event, or events, it was made on.
+type weight struct {
+	began, now time.Time
+	// aborted: we cut the attempt off ourselves.
+	aborted bool
+	// down: the destination was known to be down when the attempt ended, as others
+	// had found out before; tripped: it is since this attempt, or was before.
+	down, tripped bool
+	// next is when the probe after this one is due, if this was one that failed.
+	next time.Time
+}
+
+// weigh lets the breaker take in how an attempt ended.
+func (s *session) weigh(o *event.Outcome, probe bool, began time.Time) weight {
+	w := weight{began: began, now: time.Now(), aborted: context.Cause(s.work) != nil}
+	if w.aborted && !isFinal(o.Verdict) {
+		if probe {
+			s.breaker.abandonProbe(w.now)
+		}
+		return w
+	}
+	w.down = s.breaker.current() != closed && !probe
 	if probe {
-		next = s.breaker.endProbe(&o, now)
-	} else {
-		s.breaker.record(&o, now)
+		w.next = s.breaker.endProbe(o, w.now)
+		return w
+	}
+	s.breaker.record(o, w.now)
+	w.tripped = s.breaker.current() != closed
+	return w
+}
+
+func isFinal(v event.Verdict) bool { return v == event.Delivered || v == event.Reject }
+
+// judge turns an outcome into what becomes of the event.
+func (s *session) judge(c *Claimed, o event.Outcome, w weight) Settlement {
+	end := Settlement{Seq: c.Seq, Token: c.Token, Outcome: o, Started: w.began, Ended: w.now}
+	if w.aborted && !isFinal(o.Verdict) {
+		return judgeAborted(end)
 	}
 	switch o.Verdict {
 	case event.Delivered:
@@ -112,17 +165,17 @@ func (s *session) judge(c *Claimed, o event.Outcome, probe bool, now time.Time) 
 	case event.Reject:
 		end.Do = Dead
 	case event.Unavailable:
-		if s.breaker.off() || s.blames(c, &o) && !down {
-			s.again(&end, c, now)
+		if s.breaker.off() || s.blames(c, &o) && !w.down {
+			s.again(&end, c, w.now)
 		} else {
-			s.unavailable(&end, c, now, next)
+			s.unavailable(&end, c, w)
 		}
 	default:
-		if down || !probe && s.breaker.current() != closed {
+		if w.down || w.tripped {
 			// It failed because the destination is down, as others found out first.
-			s.unavailable(&end, c, now, next)
+			s.unavailable(&end, c, w)
 		} else {
-			s.again(&end, c, now)
+			s.again(&end, c, w.now)
 		}
 	}
 	return end
@@ -141,24 +194,24 @@ func (s *session) again(end *Settlement, c *Claimed, now time.Time) {
 
 // unavailable gives the event back uncounted. One that served as a probe lets
 // another have the next turn, in case the fault is its own.
-func (s *session) unavailable(end *Settlement, c *Claimed, now, next time.Time) {
-	if why := s.cfg.Schedule.exhausted(c, false, now); why != "" {
+func (s *session) unavailable(end *Settlement, c *Claimed, w weight) {
+	if why := s.cfg.Schedule.exhausted(c, false, w.now); why != "" {
 		end.Do = Dead
 		end.Outcome.Reason = fmt.Sprintf("%s: %s", why, end.Outcome.Reason)
 		return
 	}
 	end.Do = Release
 	switch {
-	case !next.IsZero():
-		end.Due = next.Add(s.cfg.Breaker.ProbeFirst)
+	case !w.next.IsZero():
+		end.Due = w.next.Add(s.cfg.Breaker.ProbeFirst)
 	case s.breaker.current() == closed:
-		end.Due = now.Add(s.cfg.Schedule.Wait(1, end.Outcome.After))
+		end.Due = w.now.Add(s.cfg.Schedule.Wait(1, end.Outcome.After))
 	}
 }
 
 // judgeAborted settles an attempt that we cut off ourselves. It counts, because
 // the application may have acted on it; but it is never the last.
-func (s *session) judgeAborted(end Settlement) Settlement {
+func judgeAborted(end Settlement) Settlement {
 	end.Do = Again
 	if end.Outcome.Happened == event.HappenedNo {
 		end.Do = Release

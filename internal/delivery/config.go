@@ -20,11 +20,17 @@ type Config struct {
 	// ordered route; default 8. More makes a single busy key faster, because a
 	// lane is free again only when its whole run is settled.
 	Run int
+	// Batch is the most events to deliver in one attempt; default 1, which
+	// delivers them one by one. More needs an event.BatchDestination. A batch holds
+	// what is there: none waits for company.
+	Batch int
+	// BatchBytes bounds the payloads of a batch of more than one event; default 1 MiB.
+	BatchBytes int
 	// Ahead is how many events may be claimed and not yet settled; default
 	// Concurrency times Run on an ordered route, four times Concurrency
-	// otherwise, and at least 128, so that workers have something to do while a
-	// settlement is being committed. It bounds memory, and what a crash leaves
-	// claimed until the lease ends.
+	// otherwise, at least 128, so that workers have something to do while a
+	// settlement is being committed, and enough for two batches for each worker, up
+	// to 4096. It bounds memory, and what a crash leaves claimed until the lease ends.
 	Ahead int
 	// Owner names this process, for people.
 	Owner string
@@ -46,15 +52,24 @@ type Config struct {
 // with some to spare.
 const minAhead = 128
 
+// maxAhead is the most that batches raise the default to.
+const maxAhead = 4096
+
 // WithDefaults returns c with every zero replaced by its default.
 func (c Config) WithDefaults() Config {
 	defInt(&c.Concurrency, 16)
 	defInt(&c.Run, 8)
+	defInt(&c.Batch, 1)
+	defInt(&c.BatchBytes, 1<<20)
+	ahead := max(c.Concurrency*c.Run, minAhead)
 	if !c.Ordered {
 		c.Run = 1
-		defInt(&c.Ahead, max(4*c.Concurrency, minAhead))
+		ahead = max(4*c.Concurrency, minAhead)
 	}
-	defInt(&c.Ahead, max(c.Concurrency*c.Run, minAhead))
+	if c.Batch > 1 {
+		ahead = max(ahead, c.Batch, min(2*c.Concurrency*c.Batch, maxAhead))
+	}
+	defInt(&c.Ahead, ahead)
 	defDuration(&c.Lease, time.Minute)
 	defDuration(&c.AttemptTimeout, 30*time.Second)
 	defDuration(&c.DrainTimeout, 20*time.Second)
@@ -75,6 +90,9 @@ func (c Config) Validate() error {
 	}
 	if c.Run < 1 {
 		errs = append(errs, fmt.Errorf("run of %d events of a lane is less than 1", c.Run))
+	}
+	if c.Batch < 1 || c.BatchBytes < 1 {
+		errs = append(errs, fmt.Errorf("batch of %d events and %d bytes: want at least 1 of each", c.Batch, c.BatchBytes))
 	}
 	if c.Ahead < c.Concurrency {
 		errs = append(errs, fmt.Errorf("claiming %d ahead is less than the concurrency %d", c.Ahead, c.Concurrency))

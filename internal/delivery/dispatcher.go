@@ -14,11 +14,23 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
-// Deps is what a dispatcher works with. Tracer and Metrics may be nil.
+// Deps is what a dispatcher works with. Queue, Destination and Log are required.
 type Deps struct {
-	Queue       Queue
+	Queue Queue
+	// Destination must be an event.BatchDestination where Config.Batch is above 1.
 	Destination event.Destination
-	Metrics     *Metrics
+	// Follow says which events a delivered event's answer brings about. They are
+	// accepted in the transaction that records the delivery, so that both land or
+	// neither does. It is called by many workers at once, once for each delivery, and again
+	// for a redelivery: what it returns should depend on its arguments alone. Nil
+	// brings about nothing.
+	Follow func(event.Event, event.Outcome) []event.Event
+	// Settled is called after the final end of an event, delivered or dead, has
+	// become durable, with the outcome of its last attempt. Ends that come of
+	// another process, or whose settlement came too late, are not told. It runs on
+	// the goroutine that settles, so it must return at once. Nil tells nobody.
+	Settled func(event.Event, event.Outcome)
+	Metrics *Metrics
 	// Tracer makes a span of every attempt, as a child of the event's own
 	// trace; nil makes none.
 	Tracer trace.Tracer
@@ -31,6 +43,9 @@ type Dispatcher struct {
 	cfg     Config
 	queue   Queue
 	dest    event.Destination
+	batches event.BatchDestination // nil where events are delivered one by one
+	follow  func(event.Event, event.Outcome) []event.Event
+	settled func(event.Event, event.Outcome)
 	metrics routeMetrics
 	tracer  trace.Tracer
 	log     *slog.Logger
@@ -56,11 +71,19 @@ func New(cfg Config, deps Deps) (*Dispatcher, error) {
 	if deps.Queue == nil || deps.Destination == nil || deps.Log == nil {
 		return nil, fmt.Errorf("build dispatcher of route %q: queue, destination and log are required", cfg.Route)
 	}
+	batches, _ := deps.Destination.(event.BatchDestination)
+	if cfg.Batch > 1 && batches == nil {
+		return nil, fmt.Errorf("build dispatcher of route %q: its destination takes no batches", cfg.Route)
+	}
+	if cfg.Batch == 1 {
+		batches = nil
+	}
 	if deps.Metrics == nil {
 		deps.Metrics = NewMetrics(nil)
 	}
 	d := &Dispatcher{
-		cfg: cfg, queue: deps.Queue, dest: deps.Destination, tracer: deps.Tracer,
+		cfg: cfg, queue: deps.Queue, dest: deps.Destination, batches: batches, tracer: deps.Tracer,
+		follow: deps.Follow, settled: deps.Settled,
 		metrics: deps.Metrics.route(cfg.Route),
 		log:     deps.Log.With("component", "delivery", "route", cfg.Route),
 		wake:    make(chan struct{}, 1), halted: time.Now(), suspects: map[int64]int64{},

@@ -41,11 +41,21 @@ type rig struct {
 
 func newRig(t *testing.T, cfg delivery.Config, answer func(context.Context, event.Event, int) event.Outcome) *rig {
 	t.Helper()
-	cfg.Route = route
-	r := &rig{t: t, queue: deliverytest.New(), dest: deliverytest.Answering(answer), done: make(chan error, 1)}
-	d, err := delivery.New(cfg, delivery.Deps{
-		Queue: r.queue, Destination: r.dest, Log: slog.New(slog.DiscardHandler),
-	})
+	dest := deliverytest.Answering(answer)
+	r := newRigWith(t, cfg, delivery.Deps{Destination: dest})
+	r.dest = dest
+	return r
+}
+
+// newRigWith is newRig with more to work with than a destination.
+func newRigWith(t *testing.T, cfg delivery.Config, deps delivery.Deps) *rig {
+	t.Helper()
+	r := &rig{t: t, queue: deliverytest.New(), done: make(chan error, 1)}
+	cfg.Route, deps.Queue = route, r.queue
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	d, err := delivery.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,4 +25,11 @@
 // uncounted too. Two exceptions keep one event from standing in the way for ever: a
 // probe that the destination answers with an error of its own counts, and so does an
 // unavailability that meets the same event again although others got through since.
+//
+// With Config.Batch above 1 one attempt carries several events, each with its own
+// end. On an ordered route a batch holds at most one event of a lane, because an event
+// that must be sent again may not have been overtaken by its successor. To the breaker a
+// batch is one attempt. An event that was tried before goes in a smaller batch, a quarter
+// of the former at each further attempt, so that one which makes whole batches fail
+// ends alone. A probe is a batch of one.
 package delivery

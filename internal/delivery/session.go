@@ -30,8 +30,8 @@ type session struct {
 	held     atomic.Int64 // claimed and not settled, released or lost
 	endings  endings
 
-	mu      sync.Mutex // guards batches
-	batches []*batch
+	mu      sync.Mutex // guards claimed
+	claimed []*batch
 }
 
 // batch is what one claim brought.
@@ -69,8 +69,12 @@ func (s *session) run(ctx context.Context) {
 	extending, stopExtending := context.WithCancel(settling)
 
 	var workers, settler, extender sync.WaitGroup
+	loop := s.deliverLoop
+	if s.batches != nil {
+		loop = s.batchLoop
+	}
 	for range s.cfg.Concurrency {
-		workers.Go(s.deliverLoop)
+		workers.Go(loop)
 	}
 	settler.Go(func() { s.settleLoop(settling) })
 	extender.Go(func() { s.extendLoop(extending) })
@@ -106,7 +110,7 @@ func (s *session) take(claims []Claimed, at time.Time, probe bool) *batch {
 	s.held.Add(int64(len(claims)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batches = append(s.batches, b)
+	s.claimed = append(s.claimed, b)
 	return b
 }
 
@@ -114,7 +118,7 @@ func (s *session) take(claims []Claimed, at time.Time, probe bool) *batch {
 func (s *session) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool { return b.left.Load() == 0 })
+	s.claimed = slices.DeleteFunc(s.claimed, func(b *batch) bool { return b.left.Load() == 0 })
 }
 
 // drop ends the account of one claim, once. It reports whether it was still held.

@@ -81,32 +81,35 @@ func (s *session) settleLoop(ctx context.Context) {
 		if len(settlements) == 0 {
 			return
 		}
-		if !s.settle(ctx, settlements) {
+		stale, ok := s.settle(ctx, settlements)
+		if !ok {
 			s.log.Error("events not settled, they will be delivered again", "count", len(settlements))
 			return
 		}
 		for _, r := range refs {
 			s.drop(r.batch, r.index, stateEnded)
 		}
-		clear(refs) // a slice that waits for its next use must not keep batches alive
+		s.tell(settlements, refs, stale)
+		clear(settlements)
+		clear(refs) // slices that wait for their next use must not keep payloads alive
 		s.forget()
 		s.nudge()
 	}
 }
 
 // settle makes the settlements durable, trying again while the queue fails.
-func (s *session) settle(ctx context.Context, settlements []Settlement) bool {
+func (s *session) settle(ctx context.Context, settlements []Settlement) (stale []Settlement, ok bool) {
 	for fails := 1; ; fails++ {
 		stale, err := s.queue.Settle(ctx, settlements)
 		if err == nil {
 			s.trouble.Store(nil)
 			s.metrics.stale.Add(float64(len(stale)))
-			return true
+			return stale, true
 		}
 		wait := jitter(grow(queueRetryFirst, queueRetryMax, fails), queueRetryFirst/2)
 		s.complain(fails, "settle events", wait, err)
 		if !sleep(ctx, wait) {
-			return false
+			return nil, false
 		}
 	}
 }
@@ -171,7 +174,7 @@ func (s *session) extend(ctx context.Context) {
 func (s *session) aging(at time.Time) (old []*batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, b := range s.batches {
+	for _, b := range s.claimed {
 		if b.left.Load() > 0 && b.until.Load() < at.UnixNano() {
 			old = append(old, b)
 		}

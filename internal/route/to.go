@@ -13,8 +13,14 @@ import (
 // what was accepted only so as not to be lost, and transforms the data. Both
 // happen at delivery and not at acceptance, so that an event redriven from the
 // dead letters meets the programs as they are by then.
+//
+// What it returns takes batches if next does.
 func (r *Route) To(next event.Destination) event.Destination {
-	return &destination{route: r, next: next}
+	d := &destination{route: r, next: next}
+	if batches, ok := next.(event.BatchDestination); ok {
+		return &batchDestination{destination: d, batches: batches}
+	}
+	return d
 }
 
 type destination struct {
@@ -24,23 +30,58 @@ type destination struct {
 
 // Deliver prepares the event and passes it on.
 func (d *destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
-	r := d.route
+	if refused, ok := d.route.prepare(&e); !ok {
+		return refused
+	}
+	return d.next.Deliver(ctx, e, attempt)
+}
+
+type batchDestination struct {
+	*destination
+	batches event.BatchDestination
+}
+
+// DeliverBatch prepares each event and passes on those that can be delivered.
+func (d *batchDestination) DeliverBatch(ctx context.Context, batch []event.Attempted) []event.Outcome {
+	outcomes := make([]event.Outcome, len(batch))
+	ready, places := make([]event.Attempted, 0, len(batch)), make([]int, 0, len(batch))
+	for i, a := range batch {
+		refused, ok := d.route.prepare(&a.Event)
+		if !ok {
+			outcomes[i] = refused
+			continue
+		}
+		ready, places = append(ready, a), append(places, i)
+	}
+	if len(ready) == 0 {
+		return outcomes
+	}
+	passed := d.batches.DeliverBatch(ctx, ready)
+	if len(passed) != len(ready) {
+		return passed // wrong as it is; whoever called us finds out
+	}
+	for i, o := range passed {
+		outcomes[places[i]] = o
+	}
+	return outcomes
+}
+
+// prepare makes an event what the destination gets, or says why that cannot be.
+func (r *Route) prepare(e *event.Event) (refused event.Outcome, ok bool) {
 	switch {
 	case e.Type == event.TypeUndecodable:
 		return reject("the source could not decode the payload",
-			"compare the event's schema with the one in the org; redrive does not help until the payload can be decoded")
+			"compare the event's schema with the one in the org; redrive does not help until the payload can be decoded"), false
 	case r.filter == nil && r.transform == nil:
-		return d.next.Deliver(ctx, e, attempt)
+		return event.Outcome{}, true
 	}
-	prepared, refused, ok := r.prepare(e)
-	if !ok {
-		return refused
-	}
-	return d.next.Deliver(ctx, prepared, attempt)
+	prepared, refused, ok := r.runPrograms(*e)
+	*e = prepared
+	return refused, ok
 }
 
-// prepare runs the programs on a copy of the event.
-func (r *Route) prepare(e event.Event) (prepared event.Event, refused event.Outcome, ok bool) {
+// runPrograms runs the programs on a copy of the event.
+func (r *Route) runPrograms(e event.Event) (prepared event.Event, refused event.Outcome, ok bool) {
 	in := newInput(&e)
 	if refused, ok := r.recheck(in); !ok {
 		return e, refused, false

@@ -48,6 +48,48 @@ func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) e
 	return o
 }
 
+// Batches takes batches, answers each event by a function and remembers what
+// it saw.
+type Batches struct {
+	Destination
+	// Whole, if not nil, sees a batch before its events are answered one by one, and
+	// may answer for all of them.
+	Whole func(ctx context.Context, batch []event.Attempted) []event.Outcome
+
+	sent [][]event.Attempted
+}
+
+var _ event.BatchDestination = (*Batches)(nil)
+
+// AnsweringBatches returns a destination of batches that answers each event by f.
+func AnsweringBatches(f func(ctx context.Context, e event.Event, attempt int) event.Outcome) *Batches {
+	return &Batches{Destination: Destination{answer: f}}
+}
+
+// DeliverBatch implements [event.BatchDestination].
+func (d *Batches) DeliverBatch(ctx context.Context, batch []event.Attempted) []event.Outcome {
+	d.mu.Lock()
+	d.sent = append(d.sent, batch)
+	d.mu.Unlock()
+	if d.Whole != nil {
+		if outcomes := d.Whole(ctx, batch); outcomes != nil {
+			return outcomes
+		}
+	}
+	outcomes := make([]event.Outcome, len(batch))
+	for i, a := range batch {
+		outcomes[i] = d.Deliver(ctx, a.Event, a.Number)
+	}
+	return outcomes
+}
+
+// Sent returns the batches in the order in which they were sent.
+func (d *Batches) Sent() [][]event.Attempted {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([][]event.Attempted(nil), d.sent...)
+}
+
 // Calls returns the attempts that have ended, in the order in which they did.
 func (d *Destination) Calls() []Call {
 	d.mu.Lock()

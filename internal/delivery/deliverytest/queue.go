@@ -48,6 +48,11 @@ func New() *Queue { return &Queue{changed: make(chan struct{})} }
 func (q *Queue) Add(events ...event.Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.addLocked(events)
+	q.wakeLocked()
+}
+
+func (q *Queue) addLocked(events []event.Event) {
 	for _, e := range events {
 		q.items = append(q.items, &Item{
 			Claimed: delivery.Claimed{
@@ -56,7 +61,6 @@ func (q *Queue) Add(events ...event.Event) {
 			State: delivery.Waiting,
 		})
 	}
-	q.wakeLocked()
 }
 
 // Fail makes every call fail with err until it is called with nil.
@@ -203,6 +207,7 @@ func (q *Queue) Settle(ctx context.Context, settlements []delivery.Settlement) (
 			continue
 		}
 		q.endLocked(it, s)
+		q.addLocked(s.Follow)
 	}
 	q.wakeLocked()
 	return stale, nil
