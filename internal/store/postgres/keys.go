@@ -17,7 +17,7 @@ import (
 var errUnknownKey = errors.New("no such idempotency key in progress")
 
 // Begin implements [route.Keys].
-func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, ttl time.Duration) (state route.KeyState, err error) {
+func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, hold time.Duration) (state route.KeyState, err error) {
 	if err := s.writable("begin key"); err != nil {
 		return state, err
 	}
@@ -25,7 +25,7 @@ func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, ttl
 		digest = []byte{}
 	}
 	err = s.write(ctx, "begin key", func(ctx context.Context, conn *pgx.Conn) (err error) {
-		state, err = s.begin(ctx, conn, scope, key, digest, ttl)
+		state, err = s.begin(ctx, conn, scope, key, digest, hold)
 		return err
 	})
 	if err != nil {
@@ -34,12 +34,12 @@ func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, ttl
 	return state, nil
 }
 
-func (s *Store) begin(ctx context.Context, conn *pgx.Conn, scope, key string, digest []byte, ttl time.Duration) (route.KeyState, error) {
+func (s *Store) begin(ctx context.Context, conn *pgx.Conn, scope, key string, digest []byte, hold time.Duration) (route.KeyState, error) {
 	tag, err := conn.Exec(ctx, s.q(`
 		INSERT INTO @keys AS k (scope, key, digest, expires)
 		VALUES ($1, $2, $3, coalesce($4::timestamptz, now()) + $5 * interval '1 microsecond')
 		ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = NULL, expires = excluded.expires
-		WHERE k.expires <= coalesce($4::timestamptz, now())`), text(scope), text(key), digest, s.now(), ttl.Microseconds())
+		WHERE k.expires <= coalesce($4::timestamptz, now())`), text(scope), text(key), digest, s.now(), hold.Microseconds())
 	if err != nil {
 		return route.KeyState{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) begin(ctx context.Context, conn *pgx.Conn, scope, key string, di
 }
 
 // Finish implements [route.Keys].
-func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte) error {
+func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte, keep time.Duration) error {
 	if err := s.writable("finish key"); err != nil {
 		return err
 	}
@@ -68,8 +68,9 @@ func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte) er
 	}
 	var found bool
 	err := s.write(ctx, "finish key", func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, s.q("UPDATE @keys SET answer = $3 WHERE scope = $1 AND key = $2 AND expires > coalesce($4::timestamptz, now())"),
-			text(scope), text(key), answer, s.now())
+		tag, err := conn.Exec(ctx, s.q(`UPDATE @keys SET answer = $3, expires = coalesce($4::timestamptz, now()) + $5 * interval '1 microsecond'
+			WHERE scope = $1 AND key = $2 AND expires > coalesce($4::timestamptz, now())`),
+			text(scope), text(key), answer, s.now(), keep.Microseconds())
 		found = tag.RowsAffected() == 1
 		return err
 	})

@@ -134,7 +134,7 @@ func (i *inspector) Begin(context.Context, string, string, []byte, time.Duration
 }
 
 // Finish implements [route.Keys] by refusing.
-func (i *inspector) Finish(context.Context, string, string, []byte) error {
+func (i *inspector) Finish(context.Context, string, string, []byte, time.Duration) error {
 	return contract.Inspecting("finish key")
 }
 

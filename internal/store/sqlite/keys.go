@@ -15,17 +15,17 @@ import (
 var errUnknownKey = errors.New("no such idempotency key in progress")
 
 // Begin implements [route.Keys].
-func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, ttl time.Duration) (state route.KeyState, err error) {
+func (s *Store) Begin(ctx context.Context, scope, key string, digest []byte, hold time.Duration) (state route.KeyState, err error) {
 	err = s.write(ctx, "begin key", func(*task) func(*txn) error {
 		return func(tx *txn) (err error) {
-			state, err = tx.begin(scope, key, digest, ttl)
+			state, err = tx.begin(scope, key, digest, hold)
 			return err
 		}
 	})
 	return state, err
 }
 
-func (tx *txn) begin(scope, key string, digest []byte, ttl time.Duration) (route.KeyState, error) {
+func (tx *txn) begin(scope, key string, digest []byte, hold time.Duration) (route.KeyState, error) {
 	stmt, err := tx.w.conn.Prepare("SELECT digest, answer FROM keys WHERE scope = ? AND key = ? AND expires > ?")
 	if err != nil {
 		return route.KeyState{}, err
@@ -38,7 +38,7 @@ func (tx *txn) begin(scope, key string, digest []byte, ttl time.Duration) (route
 		return route.KeyState{}, fmt.Errorf("read key: %w", err)
 	}
 	if !found {
-		return route.KeyState{Fresh: true}, tx.setKey(scope, key, digest, tx.now+ttl.Microseconds())
+		return route.KeyState{Fresh: true}, tx.setKey(scope, key, digest, tx.now+hold.Microseconds())
 	}
 	old, answer := columnBytes(stmt, 0), columnBytes(stmt, 1)
 	if !bytes.Equal(old, digest) {
@@ -63,10 +63,10 @@ func (tx *txn) setKey(scope, key string, digest []byte, expires int64) error {
 }
 
 // Finish implements [route.Keys].
-func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte) error {
+func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte, keep time.Duration) error {
 	return s.write(ctx, "finish key", func(t *task) func(*txn) error {
 		return func(tx *txn) error {
-			stmt, err := tx.w.conn.Prepare("UPDATE keys SET answer = ? WHERE scope = ? AND key = ? AND expires > ? RETURNING 1")
+			stmt, err := tx.w.conn.Prepare("UPDATE keys SET answer = ?1, expires = ?4 + ?5 WHERE scope = ?2 AND key = ?3 AND expires > ?4 RETURNING 1")
 			if err != nil {
 				return err
 			}
@@ -74,6 +74,7 @@ func (s *Store) Finish(ctx context.Context, scope, key string, answer []byte) er
 			stmt.BindText(2, scope)
 			stmt.BindText(3, key)
 			stmt.BindInt64(4, tx.now)
+			stmt.BindInt64(5, keep.Microseconds())
 			found, err := stepInt(stmt)
 			if err == nil && found == 0 {
 				t.err = fmt.Errorf("finish key: %w", errUnknownKey)

@@ -14,6 +14,7 @@ var keyTests = []test{
 	{"Keys_OtherDigestConflicts", keysConflict},
 	{"Keys_AbandonedMayBeTriedAgain", keysAbandon},
 	{"Keys_Expire", keysExpire},
+	{"Keys_AHolderThatDiedLetsGo", keysHold},
 	{"Keys_OneOfManyIsFresh", keysRace},
 }
 
@@ -35,12 +36,12 @@ func keysAnswer(s *suite) {
 	st := s.Open(s.T)
 	s.wantKey(s.begin(st, "k", "d"), route.KeyState{Fresh: true})
 	s.wantKey(s.begin(st, "k", "d"), route.KeyState{InProgress: true})
-	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer \x00")))
+	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer \x00"), time.Hour))
 	st = s.Crash(s.T, st)
 	s.Cleanup(func() { s.check(st.Close()) })
 	s.wantKey(s.begin(st, "k", "d"), route.KeyState{Answer: []byte("answer \x00")})
 	s.wantKey(s.begin(st, "other", "d"), route.KeyState{Fresh: true})
-	s.check(st.Finish(s.ctx, "callout", "other", []byte{}))
+	s.check(st.Finish(s.ctx, "callout", "other", []byte{}, time.Hour))
 	s.wantKey(s.begin(st, "other", "d"), route.KeyState{Answer: []byte{}})
 	state, err := st.Begin(s.ctx, "another scope", "k", []byte("d"), time.Hour)
 	s.check(err)
@@ -51,7 +52,7 @@ func keysConflict(s *suite) {
 	st := s.open()
 	s.begin(st, "k", "d")
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{Conflict: true})
-	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer")))
+	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer"), time.Hour))
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{Conflict: true})
 }
 
@@ -60,10 +61,10 @@ func keysAbandon(s *suite) {
 	s.begin(st, "k", "d")
 	s.check(st.Abandon(s.ctx, "callout", "k"))
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{Fresh: true})
-	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer")))
+	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer"), time.Hour))
 	s.check(st.Abandon(s.ctx, "callout", "k"))
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{Answer: []byte("answer")})
-	if err := st.Finish(s.ctx, "callout", "nobody's", []byte("answer")); err == nil {
+	if err := st.Finish(s.ctx, "callout", "nobody's", []byte("answer"), time.Hour); err == nil {
 		s.Fatal("finished a key that nobody began")
 	}
 }
@@ -71,7 +72,7 @@ func keysAbandon(s *suite) {
 func keysExpire(s *suite) {
 	st := s.open()
 	s.begin(st, "k", "d")
-	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer")))
+	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer"), time.Hour))
 	s.begin(st, "in progress", "d")
 	s.Clock.Advance(time.Hour)
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{Fresh: true})
@@ -80,6 +81,30 @@ func keysExpire(s *suite) {
 		s.Fatalf("sweep = %+v, %v", swept, err)
 	}
 	s.wantKey(s.begin(st, "k", "other"), route.KeyState{InProgress: true})
+}
+
+// A claim ends by its hold, an answer by its keep: the one is as long as a
+// request may take, the other a day.
+func keysHold(s *suite) {
+	st := s.open()
+	begin := func(digest string) route.KeyState {
+		state, err := st.Begin(s.ctx, "callout", "k", []byte(digest), time.Minute)
+		s.check(err)
+		return state
+	}
+	s.wantKey(begin("d"), route.KeyState{Fresh: true})
+	s.wantKey(begin("d"), route.KeyState{InProgress: true})
+	s.Clock.Advance(time.Minute)
+	s.wantKey(begin("other"), route.KeyState{Fresh: true})
+	s.check(st.Finish(s.ctx, "callout", "k", []byte("answer"), time.Hour))
+	s.Clock.Advance(59 * time.Minute)
+	s.wantKey(begin("other"), route.KeyState{Answer: []byte("answer")})
+	s.Clock.Advance(time.Minute)
+	s.wantKey(begin("d"), route.KeyState{Fresh: true})
+	s.Clock.Advance(time.Minute)
+	if err := st.Finish(s.ctx, "callout", "k", []byte("late"), time.Hour); err == nil {
+		s.Fatal("finished a key whose hold had ended")
+	}
 }
 
 func keysRace(s *suite) {
