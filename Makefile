@@ -27,6 +27,10 @@ test/e2e: ## the built binary from outside, with kills, on both stores
 test/clients: ## clients that others wrote, against the simulated org and the gateway
 	scripts/clients.sh
 
+.PHONY: test/apex
+test/apex: ## the Salesforce side in apex/: names, types and rules, and that the checks find seeded faults
+	scripts/apex.sh
+
 .PHONY: bench
 bench: ## limits of this machine and the product in turn, with raw numbers
 	scripts/bench.sh

@@ -38,3 +38,29 @@ tools() {
   fi
   PATH=$bin:$PATH
 }
+
+# need_node: Node.js 20 or later with npm; root gets Debian's.
+need_node() {
+  have_node() {
+    command -v npm >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" = true ]
+  }
+  have_node && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm >/dev/null
+  fi
+  if ! have_node; then
+    echo "Node.js 20 or later with npm is missing; install it first: https://nodejs.org" >&2
+    exit 1
+  fi
+}
+
+# install_packages FOLDER: the npm packages of the folder's lock file, once. The
+# stamp is written last: an interrupted install is done again.
+install_packages() {
+  local stamp=$1/node_modules/.installed-lock
+  if ! cmp -s "$1/package-lock.json" "$stamp"; then
+    rm -f "$stamp"
+    (cd "$1" && npm ci --no-progress --loglevel=error)
+    cp "$1/package-lock.json" "$stamp"
+  fi
+}

@@ -21,6 +21,8 @@ if [ -d test/clients ]; then
   step "clients that others wrote" scripts/clients.sh
 fi
 
+step "the Salesforce side: types and rules" scripts/apex.sh
+
 if [ ${#failed[@]} -gt 0 ]; then
   say "failed"
   printf '%s\n' "${failed[@]}"
