@@ -107,6 +107,10 @@ var Rooms = []Room{
 		Why: "a route ends in delivery; delivery does not know that routes exist",
 	},
 	{
+		Path: "internal/caller", May: floor,
+		Why: "who calls is decided without knowing what is called",
+	},
+	{
 		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg"}),
 		Why: "the store persists the engines' types behind the interfaces that they declare",
 	},
