@@ -41,7 +41,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Event": reflect.TypeFor[control.Event](), "Outcome": reflect.TypeFor[control.Outcome](), "Attempt": reflect.TypeFor[control.Attempt](),
 		"RedriveResult": reflect.TypeFor[control.RedriveResult](), "AuditReport": reflect.TypeFor[control.AuditReport](),
 		"CatchUp": reflect.TypeFor[subscription.CatchUp](),
-		"Refill": reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
+		"Refill":  reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),

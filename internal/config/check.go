@@ -35,6 +35,10 @@ func checkKind(kind, text string) error {
 	case "topic":
 		_, err := salesforce.ParseTopic(text)
 		return err
+	case "spanquery":
+		return checkSpanQuery(text)
+	case "map":
+		return checkMap(text)
 	case "object":
 		if !objectForm.MatchString(text) {
 			return errors.New("not the API name of an sObject, such as Account or Invoice__c")
@@ -157,6 +161,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 		d.checkRoute("routes."+name, r)
 	}
 	d.checkTransports(s.Routes)
+	d.checkSharedRefills(s.Routes)
 	if read("listen") {
 		d.checkListen(s.Listen)
 	}
@@ -237,6 +242,8 @@ func (d *decoder) checkRoute(path string, r Route) {
 			d.wrong(fmt.Sprintf("%s.topics[%d]", path, i), t+" is listed twice", "")
 		}
 	}
+	d.checkRefill(path, r)
+	d.checkGroup(path, r)
 	d.checkDestination(path, r)
 	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
 	if r.Retry.First > r.Retry.Max && r.Retry.Max != 0 {

@@ -21,17 +21,11 @@ type Route struct {
 	Concurrency int           `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
 	Callout     Callout       `yaml:"callout" doc:"How a callout is answered, for a route with arrives: callout."`
 	Remember    time.Duration `yaml:"remember" default:"24h" min:"1s" max:"720h" doc:"For what others hand over (callouts, the application's own events): how long an Idempotency-Key or the id of an event is known. The same key gets the same answer and has no second effect."`
-	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share it."`
+	Group       Group         `yaml:"group" scalar:"by" doc:"Deliver the change events of one Salesforce transaction as one event. Either the word transaction alone or a section. Topics of change events only."`
+	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share one."`
 	To          To            `yaml:"to" doc:"The application's endpoint."`
 	Retry       Retry         `yaml:"retry" doc:"What happens to an event that the application did not take."`
 	Breaker     Breaker       `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
-}
-
-// Refill is where missed events come back from.
-type Refill struct {
-	From     string   `yaml:"from" enum:"records,none" default:"records" doc:"For change events: the record APIs, which tell what changed and what was deleted; the whole record comes, marked as refilled. With none, and for platform events, a gap is closed as lost, with its span."`
-	Objects  []string `yaml:"objects" type:"object" sample:"[Account, Contact]" doc:"The objects whose changes a channel carries (/data/ChangeEvents or a custom channel). A topic of one object needs none; for a channel without them a refill waits until they are named."`
-	BulkOver int      `yaml:"bulk_over" default:"10000" min:"1" max:"1000000" doc:"More changed records than this are read by a Bulk API job instead of REST pages of 2,000."`
 }
 
 // To is an HTTP destination.

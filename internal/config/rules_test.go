@@ -51,9 +51,29 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 			minimal + "  other:\n    pattern: events\n    topic: /event/Order_Event__e\n    transport: cometd\n    to: {url: http://localhost:3000/}\n",
 			"routes.other.transport: is cometd, but route orders reads /event/Order_Event__e over pubsub",
 		},
-		"store nobody speaks": {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
-		"route name":          {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},
-		"header name":         {minimal + "      headers: {\"a b\": x}\n", `"a b" is not a header name`},
+		"soql without its parts": {minimal + "    refill: {from: soql}\n", "routes.orders.refill.map: missing; from: soql needs it"},
+		"soql without a span": {
+			minimal + "    refill: {from: soql, soql: SELECT Id FROM A, map: .}\n", "routes.orders.refill.soql: not a statement over a span: has no WHERE",
+		},
+		"map that does not compile": {minimal + "    refill: {from: soql, map: nosuch(.)}\n", "routes.orders.refill.map: not a jq expression that runs"},
+		"map of no soql":            {minimal + "    refill: {from: outbox, map: .}\n", "routes.orders.refill.from: is outbox, which uses neither soql nor map"},
+		"outbox of changes": {
+			strings.Replace(minimal, "/event/Order_Event__e", "/data/AccountChangeEvent", 1) + "    refill: {from: outbox}\n",
+			"routes.orders.refill.from: brings back platform events, but /data/AccountChangeEvent carries change events",
+		},
+		"outbox of a channel": {
+			strings.Replace(minimal, "/event/Order_Event__e", "/event/Sales__chn", 1) + "    refill: {from: outbox}\n",
+			"routes.orders.refill.objects: missing; /event/Sales__chn is a channel",
+		},
+		"two refills of a topic": {
+			minimal + "    refill: {from: outbox}\n  other:\n    pattern: events\n    topic: /event/Order_Event__e\n" +
+				"    refill: {from: outbox, outbox: ns__Outbox__c}\n    to: {url: http://localhost:3000/}\n",
+			"routes.other.refill: differs from that of route orders, which reads /event/Order_Event__e too",
+		},
+		"groups of platform events": {minimal + "    group: transaction\n", "routes.orders.group: groups change events, but /event/Order_Event__e carries platform events"},
+		"store nobody speaks":       {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
+		"route name":                {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},
+		"header name":               {minimal + "      headers: {\"a b\": x}\n", `"a b" is not a header name`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,4 +21,9 @@
 // The invariant a stranger would break: the query has no upper bound of time. A
 // record that changed inside the span and again after it shows only its last
 // change; bounding the query would lose the first.
+//
+// [Rows] does the same for platform events, which have no records of their own: from
+// the rows of the outbox that the Apex package keeps, or of any object by a
+// statement and a mapping. There the bound is needed, and the ids are those that
+// the bus gave the events, because the rows tell them.
 package records

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/bulk"
@@ -13,17 +14,29 @@ import (
 // jobPolls is how many requests a job is reserved for besides those of its pages.
 const jobPolls = 8
 
+// job is the part of a refill that a Bulk job reads. The cursor, which is the
+// refill's, says where it stands.
+type job struct {
+	r    *Refiller
+	at   cursor
+	page *bulk.Page // the result page being read
+	row  []string
+	// spent is a job whose last rows were handed over: when the next are asked for they
+	// are stored, and the job can go.
+	spent string
+}
+
 // startJob starts a Bulk job. It is handed over as a position without events, so
 // that after a crash the job is waited for and not started again.
-func (s *stream) startJob(ctx context.Context, soql string) ([]event.Event, bool, error) {
-	if err := s.r.reserve(ctx, 1+jobPolls); err != nil {
+func (j *job) startJob(ctx context.Context, q bulk.Query) ([]event.Event, bool, error) {
+	if err := j.r.reserve(ctx, 1+jobPolls); err != nil {
 		return nil, false, err
 	}
-	job, err := s.r.bulk.Create(ctx, bulk.Query{SOQL: soql, All: true})
+	made, err := j.r.bulk.Create(ctx, q)
 	if err != nil {
 		return nil, false, err
 	}
-	s.at = cursor{Object: s.at.Object, Phase: phaseBulk, Job: job.ID}
+	j.at = cursor{Object: j.at.Object, Phase: phaseBulk, Job: made.ID}
 	return nil, true, nil
 }
 
@@ -34,7 +47,7 @@ func (s *stream) bulkRows(ctx context.Context) ([]event.Event, bool, error) {
 			return nil, false, err
 		}
 	}
-	order, err := s.order()
+	order, err := s.order(s.shape.columns)
 	if err != nil {
 		return nil, false, err
 	}
@@ -43,7 +56,7 @@ func (s *stream) bulkRows(ctx context.Context) ([]event.Event, bool, error) {
 	for len(events) < s.r.cfg.BatchSize {
 		e, err := s.nextRow(order, cells)
 		if errors.Is(err, io.EOF) {
-			s.turn()
+			s.turn(phaseDeleted)
 			return events, true, nil
 		}
 		if err != nil {
@@ -57,21 +70,21 @@ func (s *stream) bulkRows(ctx context.Context) ([]event.Event, bool, error) {
 }
 
 // openPage waits for the job, opens the page at the cursor and skips what is done.
-func (s *stream) openPage(ctx context.Context) error {
-	if _, err := s.r.bulk.Wait(ctx, s.at.Job); err != nil {
+func (j *job) openPage(ctx context.Context) error {
+	if _, err := j.r.bulk.Wait(ctx, j.at.Job); err != nil {
 		return refuse(err)
 	}
-	if err := s.r.reserve(ctx, 1); err != nil {
+	if err := j.r.reserve(ctx, 1); err != nil {
 		return err
 	}
-	page, err := s.r.bulk.Open(ctx, s.at.Job, s.at.Locator, s.r.cfg.PageRows)
+	page, err := j.r.bulk.Open(ctx, j.at.Job, j.at.Locator, j.r.cfg.PageRows)
 	if err != nil {
 		return refuse(err)
 	}
-	s.page = page
-	for range s.at.Skip {
-		if s.row, err = page.Row(s.row); err != nil {
-			_ = s.Close()
+	j.page = page
+	for range j.at.Skip {
+		if j.row, err = page.Row(j.row); err != nil {
+			_ = j.Close()
 			if errors.Is(err, io.EOF) {
 				return fmt.Errorf("the page has fewer rows than before: %w", event.ErrPositionRefused)
 			}
@@ -81,23 +94,23 @@ func (s *stream) openPage(ctx context.Context) error {
 	return nil
 }
 
-// order maps the shape's columns to those of the page, which come in the order of
+// order maps columns to those of the page, which come in the order of
 // the SELECT list from API version 50 on, and in that of the alphabet before.
-func (s *stream) order() ([]int, error) {
-	if len(s.page.Columns) == 0 {
-		_ = s.Close()
+func (j *job) order(columns []column) ([]int, error) {
+	if len(j.page.Columns) == 0 {
+		_ = j.Close()
 		return nil, errNoRows
 	}
-	at := make(map[string]int, len(s.page.Columns))
-	for i, name := range s.page.Columns {
-		at[name] = i
+	at := make(map[string]int, len(j.page.Columns))
+	for i, name := range j.page.Columns {
+		at[strings.ToLower(name)] = i
 	}
-	order := make([]int, len(s.shape.columns))
-	for i, c := range s.shape.columns {
-		n, ok := at[c.name]
+	order := make([]int, len(columns))
+	for i, c := range columns {
+		n, ok := at[strings.ToLower(c.name)]
 		if !ok {
 			// The job was made with other fields: a resumed refill after a change of the object.
-			_ = s.Close()
+			_ = j.Close()
 			return nil, fmt.Errorf("the result has no column %s: %w", c.name, event.ErrPositionRefused)
 		}
 		order[i] = n
@@ -106,25 +119,59 @@ func (s *stream) order() ([]int, error) {
 }
 
 func (s *stream) nextRow(order []int, cells []value) (event.Event, error) {
-	row, err := s.page.Row(s.row)
-	if err != nil {
+	if err := s.cells(order, cells); err != nil {
 		return event.Event{}, err
-	}
-	s.row = row
-	for i, n := range order {
-		cells[i] = value{text: row[n], null: row[n] == ""}
 	}
 	return s.maker.row(s.shape, cells)
 }
 
-// turn goes to the next page, or past the last.
-func (s *stream) turn() {
-	next := s.page.Next
-	_ = s.Close()
+// cells reads the next row, io.EOF after the page's last.
+func (j *job) cells(order []int, into []value) error {
+	row, err := j.page.Row(j.row)
+	if err != nil {
+		return err
+	}
+	j.row = row
+	for i, n := range order {
+		into[i] = value{text: row[n], null: row[n] == ""}
+	}
+	return nil
+}
+
+// turn goes to the next page, or past the last to what comes after the job.
+func (j *job) turn(after phase) {
+	next := j.page.Next
+	_ = j.Close()
 	if next != "" {
-		s.at.Locator, s.at.Skip = next, 0
+		j.at.Locator, j.at.Skip = next, 0
 		return
 	}
-	s.spent = s.at.Job
-	s.at = cursor{Object: s.at.Object, Phase: phaseDeleted}
+	j.spent = j.at.Job
+	j.at = cursor{Object: j.at.Object, Phase: after}
 }
+
+// Close implements [event.Stream]. A job that is not read to its end stays, for
+// the next stream to go on with.
+func (j *job) Close() error {
+	if j.page == nil {
+		return nil
+	}
+	err := j.page.Close()
+	j.page = nil
+	return err
+}
+
+// discard removes a job that is done with. Salesforce does so by itself after a
+// week, so a failure is of no consequence.
+func (j *job) discard(ctx context.Context) {
+	if j.spent == "" {
+		return
+	}
+	id := j.spent
+	j.spent = ""
+	if j.r.reserve(ctx, 1) == nil {
+		_ = j.r.bulk.Delete(ctx, id)
+	}
+}
+
+var errNoRows = errors.New("a page of results has no header row")

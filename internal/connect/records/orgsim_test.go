@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -39,7 +38,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	org, err := orgsim.Start(t.Context(), orgsim.Config{BulkTimeFactor: -1})
+	return newWorldOf(t, orgsim.Config{BulkTimeFactor: -1})
+}
+
+func newWorldOf(t *testing.T, cfg orgsim.Config) *world {
+	t.Helper()
+	org, err := orgsim.Start(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,18 +110,7 @@ func (w *world) load(n int) []salesforce.ID {
 // drain reads a refill from a position to its end or for n batches.
 func (w *world) drain(r *records.Refiller, span event.Span, after event.Position, n int) (events []event.Event, at event.Position) {
 	w.t.Helper()
-	s, err := r.Refill(w.t.Context(), span, after)
-	w.check(err)
-	defer s.Close()
-	for at = after; n != 0; n-- {
-		batch, err := s.Next(w.t.Context())
-		if errors.Is(err, io.EOF) {
-			return events, nil
-		}
-		w.check(err)
-		events, at = append(events, batch.Events...), batch.Position
-	}
-	return events, at
+	return w.read(r, span, after, n)
 }
 
 func kinds(events []event.Event) map[string]string {

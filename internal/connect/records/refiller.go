@@ -22,7 +22,7 @@ type Refiller struct {
 	bulk *bulk.Client
 
 	mu     sync.Mutex // guards shapes
-	shapes map[string]*shape
+	shapes map[string]description
 }
 
 // New returns the refiller of a topic.
@@ -31,7 +31,7 @@ func New(cfg Config, restClient *rest.Client, bulkClient *bulk.Client) (*Refille
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Refiller{cfg: cfg, rest: restClient, bulk: bulkClient, shapes: map[string]*shape{}}, nil
+	return &Refiller{cfg: cfg, rest: restClient, bulk: bulkClient, shapes: map[string]description{}}, nil
 }
 
 // Refill opens the events of a span: for each object first the records that
@@ -57,7 +57,7 @@ func (r *Refiller) Refill(ctx context.Context, span event.Span, after event.Posi
 	if err != nil {
 		return nil, err
 	}
-	return &stream{r: r, span: span, objects: objects, maker: r.maker(string(org), span.From), at: at, resumed: after != nil}, nil
+	return &stream{job: job{r: r, at: at}, span: span, objects: objects, maker: r.maker(string(org), span.From)}, nil
 }
 
 func (r *Refiller) maker(org string, from time.Time) maker {
@@ -79,26 +79,43 @@ func (r *Refiller) pageSize() int { return min(max(r.cfg.BatchSize, 200), 2_000)
 // from what is refilled with it.
 const shapeAge = 5 * time.Minute
 
-// shapeOf describes an object.
+// shapeOf is how an object's records become events.
 func (r *Refiller) shapeOf(ctx context.Context, object string) (*shape, error) {
+	known, err := r.known(ctx, object)
+	return known.shape, err
+}
+
+// describe returns what an object has, as of some minutes ago at most.
+func (r *Refiller) describe(ctx context.Context, object string) (rest.Object, error) {
+	known, err := r.known(ctx, object)
+	return known.object, err
+}
+
+// description is a describe with what was made of it.
+type description struct {
+	object rest.Object
+	shape  *shape
+}
+
+func (r *Refiller) known(ctx context.Context, object string) (description, error) {
 	r.mu.Lock()
-	known := r.shapes[object]
+	known, ok := r.shapes[object]
 	r.mu.Unlock()
-	if known != nil && time.Since(known.asked) < shapeAge {
+	if ok && time.Since(known.shape.asked) < shapeAge {
 		return known, nil
 	}
 	if err := r.reserve(ctx, 1); err != nil {
-		return nil, err
+		return description{}, err
 	}
 	described, err := r.rest.Describe(ctx, object)
 	if err != nil {
-		return nil, err
+		return description{}, err
 	}
-	s := newShape(described)
+	known = description{described, newShape(described)}
 	r.mu.Lock()
-	r.shapes[object] = s
+	r.shapes[object] = known
 	r.mu.Unlock()
-	return s, nil
+	return known, nil
 }
 
 // refuse marks a failure after which a position cannot be resumed: the query's

@@ -3,7 +3,6 @@ package records
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,19 +14,11 @@ import (
 
 // stream is one refill being read. It is not safe for concurrent use.
 type stream struct {
-	r       *Refiller
+	job
 	span    event.Span
 	objects []string
 	maker   maker
-	at      cursor
-	resumed bool
-
-	shape *shape
-	page  *bulk.Page // the result page being read
-	row   []string
-	// spent is a Bulk job whose last rows were handed over: when Next is called
-	// again they are stored, and the job can go.
-	spent string
+	shape   *shape
 }
 
 var _ event.Stream = (*stream)(nil)
@@ -77,7 +68,7 @@ func (s *stream) step(ctx context.Context) (events []event.Event, found bool, er
 func (s *stream) start(ctx context.Context) ([]event.Event, bool, error) {
 	soql := s.shape.sinceSOQL(s.span.From, s.span.Until)
 	if len(soql) > longestSOQL {
-		return s.startJob(ctx, soql)
+		return s.startJob(ctx, bulk.Query{SOQL: soql, All: true})
 	}
 	if err := s.r.reserve(ctx, 1); err != nil {
 		return nil, false, err
@@ -87,7 +78,7 @@ func (s *stream) start(ctx context.Context) ([]event.Event, bool, error) {
 		return nil, false, err
 	}
 	if page.TotalSize > s.r.cfg.BulkOver {
-		return s.startJob(ctx, soql)
+		return s.startJob(ctx, bulk.Query{SOQL: soql, All: true})
 	}
 	return s.take(page)
 }
@@ -183,29 +174,3 @@ func (s *stream) deletions(ctx context.Context) ([]event.Event, bool, error) {
 	}
 	return events, len(events) > 0, nil
 }
-
-// Close implements [event.Stream]. A job that is not read to its end stays, for
-// the next stream to go on with.
-func (s *stream) Close() error {
-	if s.page == nil {
-		return nil
-	}
-	err := s.page.Close()
-	s.page = nil
-	return err
-}
-
-// discard removes a job that is done with. Salesforce does so by itself after a
-// week, so a failure is of no consequence.
-func (s *stream) discard(ctx context.Context) {
-	if s.spent == "" {
-		return
-	}
-	job := s.spent
-	s.spent = ""
-	if s.r.reserve(ctx, 1) == nil {
-		_ = s.r.bulk.Delete(ctx, job)
-	}
-}
-
-var errNoRows = errors.New("a page of results has no header row")

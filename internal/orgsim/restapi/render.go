@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -33,8 +34,7 @@ func (p *page) text(s string) {
 		p.buf = append(append(append(p.buf, '"'), s...), '"')
 		return
 	}
-	quoted, _ := json.Marshal(s) // a string always encodes
-	p.buf = append(p.buf, unescapeHTML(quoted)...)
+	p.buf = append(p.buf, quoted(s)...)
 }
 
 func isPlain(s string) bool {
@@ -46,9 +46,14 @@ func isPlain(s string) bool {
 	return true
 }
 
-// unescapeHTML undoes json.Marshal's escapes of <, > and &, which the org does not make.
-func unescapeHTML(quoted []byte) string {
-	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(quoted))
+// quoted writes a text without json.Marshal's escapes of <, > and &, which the org
+// does not make. They cannot be undone afterwards: a text may hold their very letters.
+func quoted(s string) []byte {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string always encodes
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
 // value writes a field's value in the spelling of its type.
