@@ -15,7 +15,17 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
-// answer reads a response by its status:
+// answer reads a response by its status. The wait in Retry-After is passed on
+// for whatever may be tried again.
+func (d *Destination) answer(resp *http.Response) event.Outcome {
+	o := d.verdict(resp.StatusCode)
+	if o.Verdict == event.Retry || o.Verdict == event.Unavailable {
+		o.After = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	return o
+}
+
+// verdict reads a status:
 //
 //	2xx            delivered
 //	429            unavailable: the application as a whole asks for less
@@ -24,10 +34,7 @@ import (
 //	408, 425, 5xx  retry
 //	3xx            reject: a redirect would have to be followed for every event
 //	other 4xx      reject, unless the route says retry
-//
-// The wait in Retry-After is passed on for whatever may be tried again.
-func (d *Destination) answer(resp *http.Response) event.Outcome {
-	status := resp.StatusCode
+func (d *Destination) verdict(status int) event.Outcome {
 	if status >= 200 && status <= 299 {
 		return event.Outcome{Verdict: event.Delivered, Status: status, Happened: event.HappenedYes}
 	}
@@ -47,9 +54,7 @@ func (d *Destination) answer(resp *http.Response) event.Outcome {
 	default:
 		o.Verdict, o.Happened = event.Reject, event.HappenedNo
 		o.Hint = rejectHint(status)
-		return o
 	}
-	o.After = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return o
 }
 

@@ -28,6 +28,10 @@ type Config struct {
 	// RetryStatuses are 4xx statuses that do not judge the event: they are tried
 	// again on the schedule. Default none beyond 408, 425 and 429.
 	RetryStatuses []int
+	// KeepAnswer is the most bytes of an answer to a delivered event that are
+	// returned with its outcome; a larger answer is not. Default 0: none is kept.
+	// Answers to batches are not kept.
+	KeepAnswer int
 	// AllowPlainHTTP permits http:// to a host other than this one.
 	AllowPlainHTTP bool
 	// Concurrency is how many connections are kept for reuse: the route's
@@ -80,6 +84,9 @@ func (c Config) Validate() error {
 		if status < 400 || status > 499 {
 			errs = append(errs, fmt.Errorf("retry status %d is not between 400 and 499", status))
 		}
+	}
+	if c.KeepAnswer < 0 {
+		errs = append(errs, fmt.Errorf("keeping %d bytes of answers is less than none", c.KeepAnswer))
 	}
 	if c.Concurrency < 1 || c.ConnectTimeout <= 0 || c.IdleTimeout <= 0 {
 		errs = append(errs, errors.New("concurrency and timeouts must be positive"))

@@ -1,5 +1,6 @@
-// Package httpout delivers events to an application over HTTP: CloudEvents 1.0
-// in binary mode, signed as Standard Webhooks asks, one POST per event.
+// Package httpout delivers events to an application over HTTP: CloudEvents 1.0,
+// signed as Standard Webhooks asks, one POST per event in binary mode or, where the
+// route asks for it, one POST per batch.
 //
 // It owns the headers, the connection pool and the reading of answers. It does
 // not retry, not even where net/http would do it unasked: an attempt that
@@ -7,20 +8,26 @@
 // invariant a stranger would break, by writing the Idempotency-Key header in
 // its canonical spelling.
 //
-// The request's headers are, and are nothing but: Content-Type,
+// The headers of a request of one event are, and are nothing but: Content-Type,
 // Content-Length, Host, User-Agent, ce-specversion, ce-id, ce-source, ce-type,
 // ce-time, ce-subject, ce-partitionkey, ce-orgid, ce-routename, ce-attempt,
 // ce-refilled (only when true), Idempotency-Key, traceparent, webhook-id,
 // webhook-timestamp, webhook-signature, and the configured extra ones. Those
-// without a value are left out.
+// without a value are left out. A request of a batch has what begins with ce-,
+// Idempotency-Key and traceparent as attributes of each event in its body
+// (Idempotency-Key is the event's id), and its webhook-id is of this batch at this
+// attempt.
 //
 // Response bodies are read to keep the connection, up to a bound, and forgotten:
-// they may quote the payload.
+// they may quote the payload. Only a destination that was told to keep answers
+// returns them, with a delivered event; and the answer to a batch is read for what it
+// says of each event.
 package httpout
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -37,6 +44,7 @@ type Destination struct {
 	signers   []*signer
 	extra     http.Header
 	retry     []int
+	keep      int
 	transport *http.Transport
 }
 
@@ -53,7 +61,7 @@ func New(cfg Config) (*Destination, error) {
 		return nil, err
 	}
 	d := &Destination{
-		target: target, retry: slices.Clone(cfg.RetryStatuses),
+		target: target, retry: slices.Clone(cfg.RetryStatuses), keep: cfg.KeepAnswer,
 		extra: http.Header{}, transport: newTransport(cfg),
 	}
 	for name, value := range cfg.Headers {
@@ -74,30 +82,48 @@ func (d *Destination) Close() { d.transport.CloseIdleConnections() }
 
 // Deliver sends the event once and reads the answer.
 func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
-	req := d.request(ctx, &e, attempt, time.Now())
+	req := d.post(ctx, d.headers(ctx, &e, attempt, time.Now()), e.Data)
 	// The transport and not a Client: no redirects, no cookies, no credentials
 	// taken from the URL.
 	resp, err := d.transport.RoundTrip(req)
 	if err != nil {
 		return failure(ctx, err)
 	}
-	discard(resp.Body)
-	return d.answer(resp)
+	o := d.answer(resp)
+	if d.keep == 0 || o.Verdict != event.Delivered {
+		discard(resp.Body)
+		return o
+	}
+	return d.keepAnswer(ctx, resp, o)
 }
 
-func (d *Destination) request(ctx context.Context, e *event.Event, attempt int, now time.Time) *http.Request {
+// keepAnswer adds the answer's body to the outcome of a delivered event. An
+// answer that does not arrive whole is none: the event is sent again, because what
+// the application wanted to say may matter. One that is too large is forgotten.
+func (d *Destination) keepAnswer(ctx context.Context, resp *http.Response, o event.Outcome) event.Outcome {
+	body, err := readAnswer(resp.Body, d.keep)
+	switch {
+	case err == nil && len(body) > 0:
+		o.Answer = &event.Answer{ContentType: resp.Header.Get("Content-Type"), Body: body}
+	case err != nil && !errors.Is(err, errTooLarge):
+		return failure(ctx, err)
+	}
+	return o
+}
+
+func (d *Destination) post(ctx context.Context, h headers, body []byte) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: d.target, Host: d.target.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        d.headers(ctx, e, attempt, now),
-		ContentLength: int64(len(e.Data)),
+		Header:        h.header,
+		ContentLength: int64(len(body)),
 		Body:          http.NoBody,
 		// Lets the transport send again on a fresh connection when the server had
 		// closed the kept one and not a byte was written.
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(e.Data)), nil },
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
-	if len(e.Data) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(e.Data))
+	if len(body) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return req.WithContext(ctx)
 }

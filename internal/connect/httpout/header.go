@@ -2,6 +2,7 @@ package httpout
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,50 +19,70 @@ import (
 // receiver, and the decision stays ours.
 const idempotencyKey = "idempotency-key"
 
-// headerCount is the most headers that headers sets without the extra ones.
+// headerCount is the most headers that a request has without the extra ones.
 const headerCount = 18
 
-// headers builds the request's header. All values share one backing array.
-func (d *Destination) headers(ctx context.Context, e *event.Event, attempt int, now time.Time) http.Header {
-	h := make(http.Header, headerCount+len(d.extra))
-	values := make([]string, 0, headerCount)
-	set := func(name, value string) {
-		if value == "" {
-			return
-		}
-		values = append(values, value)
-		h[name] = values[len(values)-1 : len(values) : len(values)]
+const userAgent = "Sallyport"
+
+// headers is the header of a request that is being put together. All values
+// share one backing array.
+type headers struct {
+	header http.Header
+	values []string
+}
+
+func newHeaders(extra http.Header) headers {
+	h := headers{header: make(http.Header, headerCount+len(extra)), values: make([]string, 0, headerCount)}
+	maps.Copy(h.header, extra)
+	return h
+}
+
+// set adds a header that has a value. The name is in its canonical spelling, or
+// in one that is meant.
+func (h *headers) set(name, value string) {
+	if value == "" {
+		return
 	}
-	for name, v := range d.extra {
-		h[name] = v
-	}
+	n := len(h.values)
+	h.values = append(h.values, value)
+	h.header[name] = h.values[n : n+1 : n+1]
+}
+
+// headers builds the header of a request of one event.
+func (d *Destination) headers(ctx context.Context, e *event.Event, attempt int, now time.Time) headers {
+	h := newHeaders(d.extra)
 	id := encode(e.ID)
-	set("Content-Type", "application/json")
-	set("User-Agent", "Sallyport")
-	set("Ce-Specversion", "1.0")
-	set("Ce-Id", id)
-	set("Ce-Source", encode(e.Source))
-	set("Ce-Type", encode(e.Type))
-	set("Ce-Subject", encode(e.Subject))
+	h.set("Content-Type", "application/json")
+	h.set("User-Agent", userAgent)
+	h.set("Ce-Specversion", "1.0")
+	h.set("Ce-Id", id)
+	h.set("Ce-Source", encode(e.Source))
+	h.set("Ce-Type", encode(e.Type))
+	h.set("Ce-Subject", encode(e.Subject))
 	if !e.Time.IsZero() {
-		set("Ce-Time", e.Time.UTC().Format(time.RFC3339Nano))
+		h.set("Ce-Time", e.Time.UTC().Format(time.RFC3339Nano))
 	}
-	set("Ce-Partitionkey", encode(e.Key))
-	set("Ce-Orgid", encode(e.OrgID))
-	set("Ce-Routename", encode(e.Route))
-	set("Ce-Attempt", strconv.Itoa(attempt))
+	h.set("Ce-Partitionkey", encode(e.Key))
+	h.set("Ce-Orgid", encode(e.OrgID))
+	h.set("Ce-Routename", encode(e.Route))
+	h.set("Ce-Attempt", strconv.Itoa(attempt))
 	if e.Refilled {
-		set("Ce-Refilled", "true")
+		h.set("Ce-Refilled", "true")
 	}
-	set(idempotencyKey, id)
-	set("Traceparent", traceParent(ctx, e))
+	h.set(idempotencyKey, id)
+	h.set("Traceparent", traceParent(ctx, e))
 	if len(d.signers) > 0 {
-		stamp := strconv.FormatInt(now.Unix(), 10)
-		set("Webhook-Id", id)
-		set("Webhook-Timestamp", stamp)
-		set("Webhook-Signature", d.sign(id, stamp, e.Data))
+		d.signed(&h, id, e.Data, now)
 	}
 	return h
+}
+
+// signed adds the headers of Standard Webhooks.
+func (d *Destination) signed(h *headers, id string, body []byte, now time.Time) {
+	stamp := strconv.FormatInt(now.Unix(), 10)
+	h.set("Webhook-Id", id)
+	h.set("Webhook-Timestamp", stamp)
+	h.set("Webhook-Signature", d.sign(id, stamp, body))
 }
 
 // traceParent returns the W3C trace context of the attempt's span, or else that
