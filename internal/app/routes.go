@@ -157,7 +157,7 @@ func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metri
 		return fmt.Errorf("route %q: %w", name, err)
 	}
 	dispatcher, err := delivery.New(delivery.Config{
-		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner,
+		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Batch: s.To.Batch, Owner: owner,
 		AttemptTimeout: s.To.Timeout, Lease: claimLease,
 		Schedule: delivery.Schedule{
 			First: s.Retry.First, Max: s.Retry.Max, MaxAttempts: s.Retry.Attempts, MaxAge: orOff(s.Retry.MaxAge),

@@ -245,6 +245,7 @@ func (d *decoder) checkRoute(path string, r Route) {
 	d.checkRefill(path, r)
 	d.checkGroup(path, r)
 	d.checkDestination(path, r)
+	d.checkBatch(path, r)
 	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
 	if r.Retry.First > r.Retry.Max && r.Retry.Max != 0 {
 		d.wrong(path+".retry.first", "is longer than retry.max", "")

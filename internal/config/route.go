@@ -35,6 +35,7 @@ type To struct {
 	Headers       map[string]secret.String `yaml:"headers" name:"header" sample:"{X-Api-Key: \"${KEY}\"}" doc:"Headers added to every delivery. Their values are treated as secrets."`
 	Timeout       time.Duration            `yaml:"timeout" default:"10s" min:"1ms" doc:"How long the application may take to answer one attempt. Where the caller waits for the answer (waits: none) it is callout.deadline unless set here."`
 	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event: any 4xx but 408, 425 and 429 otherwise makes a dead letter at once."`
+	Batch         int                      `yaml:"batch" default:"1" min:"1" max:"1000" doc:"The most events to deliver in one request. Above 1 every request is a batch (application/cloudevents-batch+json) of what is there, up to 1 MiB of payload and, where the route keeps an order, one event per key; the application answers 2xx without a body for all, or with a JSON array of {id, status, retry_after} for each. See docs/delivery.md."`
 	AllowHTTP     bool                     `yaml:"allow_http" default:"false" doc:"Allow a url with http: to a host other than this machine. Events then travel in clear text."`
 }
 
