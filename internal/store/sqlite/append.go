@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -13,7 +12,6 @@ import (
 
 // Append implements [subscription.Journal].
 func (s *Store) Append(ctx context.Context, a subscription.Append) error {
-	events := copied(a.Events)
 	return s.write(ctx, "append events", func(t *task) func(*txn) error {
 		return func(tx *txn) error {
 			fenced, err := tx.fenced(a.Subscription, a.Fence)
@@ -24,19 +22,9 @@ func (s *Store) Append(ctx context.Context, a subscription.Append) error {
 				t.err = fmt.Errorf("append events of %s: %w", a.Subscription, subscription.ErrFenced)
 				return nil
 			}
-			return tx.append(a, events)
+			return tx.append(a)
 		}
 	})
-}
-
-// copied copies what the caller may reuse after the call: entries outlive it.
-func copied(events []event.Event) []event.Event {
-	owned := make([]event.Event, len(events))
-	for i, e := range events {
-		owned[i] = e
-		owned[i].Data = bytes.Clone(e.Data)
-	}
-	return owned
 }
 
 // fenced reports whether the lease of a subscription has passed on.
@@ -53,9 +41,9 @@ func (tx *txn) fenced(name string, fence int64) (bool, error) {
 	return current != fence, nil
 }
 
-func (tx *txn) append(a subscription.Append, events []event.Event) error {
-	for i := range events {
-		if err := tx.accept(&events[i]); err != nil {
+func (tx *txn) append(a subscription.Append) error {
+	for i := range a.Events {
+		if err := tx.accept(&a.Events[i], memory{}); err != nil {
 			return fmt.Errorf("append event: %w", err)
 		}
 	}
@@ -86,8 +74,9 @@ func (tx *txn) count(name string, change func(*delta)) error {
 	return err
 }
 
-// accept writes one event and offers it to its room.
-func (tx *txn) accept(e *event.Event) error {
+// accept writes one event and what is to be remembered of its id, and offers it
+// to its room.
+func (tx *txn) accept(e *event.Event, is memory) error {
 	route, err := tx.route(e.Route)
 	if err != nil {
 		return err
@@ -110,6 +99,12 @@ func (tx *txn) accept(e *event.Event) error {
 	s.BindText(9, e.Subject)
 	s.BindText(10, e.Key)
 	s.BindText(11, e.TraceParent)
+	s.BindInt64(12, is.until)
+	if is.digest == (mark{}) {
+		s.BindNull(13)
+	} else {
+		s.BindBytes(13, is.digest[:])
+	}
 	if _, err := step(s); err != nil {
 		return err
 	}

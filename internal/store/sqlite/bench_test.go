@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
@@ -104,6 +106,35 @@ func BenchmarkThrough(b *testing.B) {
 			}
 			wg.Wait()
 			b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "ev/s")
+		})
+	}
+}
+
+// BenchmarkAccept has many callers hand over one event each, with an id to be
+// remembered.
+func BenchmarkAccept(b *testing.B) {
+	for _, callers := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "store.db"))
+			defer s.Close()
+			in := s.(route.Intake)
+			sample := batch(0)
+			b.ResetTimer()
+			var n atomic.Int64
+			var wg sync.WaitGroup
+			for range callers {
+				wg.Go(func() {
+					for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
+						e := sample[i%benchBatch]
+						e.ID = fmt.Sprintf("%016x-%d", uint64(i)*0x9e3779b97f4a7c15, i)
+						if _, err := in.Accept(context.Background(), []route.Arrival{{Event: e, Digest: []byte(e.ID), Remember: 24 * time.Hour}}); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ev/s")
 		})
 	}
 }

@@ -124,3 +124,15 @@ func Setting(ctx context.Context, s contract.Store, name string) (value string, 
 
 // FirstSchema is the schema of version 1, as the first files have it.
 const FirstSchema = schema
+
+// GatherIDs makes a store move ids to their table once it has gathered n.
+func GatherIDs(ctx context.Context, s contract.Store, n int) {
+	if err := s.(*Store).write(ctx, "set fill", func(*task) func(*txn) error {
+		return func(tx *txn) error {
+			tx.w.memories.fill = n
+			return nil
+		}
+	}); err != nil {
+		panic(err)
+	}
+}

@@ -103,6 +103,11 @@ func (i *inspector) Append(context.Context, subscription.Append) error {
 	return contract.Inspecting("append events")
 }
 
+// Accept implements [route.Intake] by refusing.
+func (i *inspector) Accept(context.Context, []route.Arrival) ([]route.Receipt, error) {
+	return nil, contract.Inspecting("accept arrivals")
+}
+
 // OpenGap implements [subscription.Journal] by refusing.
 func (i *inspector) OpenGap(context.Context, subscription.Gap) (int64, error) {
 	return 0, contract.Inspecting("open gap")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/sqlite"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
@@ -22,6 +23,9 @@ import (
 
 // childEnv makes the test binary the process that TestKill kills.
 const childEnv = "SALLYPORT_TEST_SQLITE_CHILD"
+
+// keyed begins the ids that a child has the store remember.
+const keyed = "keyed-"
 
 // child appends, claims and settles until it is killed. It prints a line for
 // everything that the store has said to be durable.
@@ -55,6 +59,15 @@ func child(path string) {
 			}
 		}()
 	}
+	go func() {
+		for n := 0; ; n++ {
+			id := fmt.Sprintf("%s%d-%d", keyed, os.Getpid(), n)
+			if _, err := s.(route.Intake).Accept(ctx, []route.Arrival{{Event: event.Event{ID: id, Route: "orders", Data: []byte(id)}, Remember: time.Hour}}); err != nil {
+				say("error", err.Error())
+			}
+			say("appended", id)
+		}
+	}()
 	for {
 		claims, err := s.Claim(ctx, delivery.ClaimRequest{Route: "orders", Max: 50, Run: 1, Lease: time.Minute})
 		if err != nil {
@@ -111,6 +124,15 @@ func TestKill(t *testing.T) {
 	for id := range appended {
 		if _, ok := found[id]; !ok {
 			t.Errorf("event %s was acknowledged and is gone", id)
+		}
+	}
+	for id := range appended {
+		if !strings.HasPrefix(id, keyed) {
+			continue
+		}
+		again := []route.Arrival{{Event: event.Event{ID: id, Route: "orders", Data: []byte(id)}, Remember: time.Hour}}
+		if receipts, err := s.(route.Intake).Accept(t.Context(), again); err != nil || !receipts[0].Duplicate {
+			t.Errorf("event %s is not known: %+v, %v", id, receipts, err)
 		}
 	}
 	for id := range delivered {

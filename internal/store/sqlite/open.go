@@ -116,7 +116,7 @@ func refused(path string, err error) error {
 func newWriter(conn *sqlite.Conn, cfg contract.Config) (*writer, error) {
 	w := &writer{
 		conn: conn, rooms: newRooms(cfg.Memory), poll: cfg.Poll, logger: cfg.Logger, now: cfg.Now,
-		routes: map[string]int64{}, kinds: map[kind]int64{},
+		routes: map[string]int64{}, kinds: map[kind]int64{}, memories: newMemories(),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if w.now == nil {
@@ -134,6 +134,9 @@ func newWriter(conn *sqlite.Conn, cfg contract.Config) (*writer, error) {
 	}
 	if w.stmts, err = prepare(conn); err != nil {
 		return nil, err
+	}
+	if err := w.memories.restore(conn, w.now().UnixMicro()); err != nil {
+		return nil, fmt.Errorf("gather remembered ids: %w", err)
 	}
 	return w, w.takeOver(cfg.Owner)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/sqlite"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
@@ -101,6 +102,9 @@ func TestInspect_ReadsWhileTheOwnerRuns(t *testing.T) {
 	}
 	if err := i.Append(t.Context(), subscription.Append{}); !errors.Is(err, contract.ErrInspecting) {
 		t.Fatalf("append = %v, want ErrInspecting", err)
+	}
+	if _, err := i.(route.Intake).Accept(t.Context(), nil); !errors.Is(err, contract.ErrInspecting) {
+		t.Fatalf("accept = %v, want ErrInspecting", err)
 	}
 	if err := i.Ping(t.Context()); err != nil {
 		t.Fatal(err)

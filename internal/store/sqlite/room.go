@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
@@ -151,7 +152,8 @@ func (rs *rooms) rebuild(r *room) {
 	r.atHand = 0
 }
 
-// arrive offers a new event to its room, if there is one.
+// arrive offers a new event to its room, if there is one. The event is the
+// caller's: what is kept of it is copied.
 func (rs *rooms) arrive(route int64, e *entry, ev *event.Event) {
 	r := rs.byRoute[route]
 	if r == nil {
@@ -166,7 +168,9 @@ func (rs *rooms) arrive(route int64, e *entry, ev *event.Event) {
 	}
 	e.room, e.generation = r, r.generation
 	if size := int64(len(ev.Data)); r.line.push(e) && rs.atHand+size <= rs.memory {
-		e.ev = ev
+		kept := *ev
+		kept.Data = bytes.Clone(ev.Data)
+		e.ev = &kept
 		rs.atHand += size
 		r.atHand += size
 	}

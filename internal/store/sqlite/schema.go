@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -119,7 +119,15 @@ ALTER TABLE gaps ADD COLUMN cursor BLOB;
 ALTER TABLE gaps ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
-`, budgetSchema}
+`, budgetSchema, `
+-- Until when the route knows the id again, 0 for not at all, and what tells
+-- apart two requests of one id. The table holds what has moved there.
+ALTER TABLE events ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN digest BLOB;
+CREATE TABLE ids (
+	id BLOB PRIMARY KEY, accepted INTEGER NOT NULL, until INTEGER NOT NULL, digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+`}
 
 // migrate brings the file's tables to schemaVersion. The caller owns the file.
 func migrate(conn *sqlite.Conn) (err error) {

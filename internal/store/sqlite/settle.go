@@ -39,6 +39,9 @@ func (tx *txn) settle(settlements []delivery.Settlement) (stale []delivery.Settl
 			stale = append(stale, st)
 			continue
 		}
+		if err := tx.follow(st.Follow); err != nil {
+			return nil, fmt.Errorf("accept followers: %w", err)
+		}
 		if st.Do == delivery.Done {
 			if len(done) > 0 && done[len(done)-1]+1 != st.Seq {
 				if err := tx.delivered(done); err != nil {

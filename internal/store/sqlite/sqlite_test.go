@@ -102,3 +102,27 @@ func TestConformance_SmallWindow(t *testing.T) {
 		return harness(t, func(c *contract.Config) { c.Memory, c.Window = 1, 8 })
 	})
 }
+
+func TestIntake(t *testing.T) {
+	t.Parallel()
+	storetest.RunIntake(t, func(t *testing.T) *storetest.Harness { return harness(t) })
+	storetest.RunFollow(t, func(t *testing.T) *storetest.Harness { return harness(t) })
+}
+
+// TestIntake_FewInMemory runs the suite with hardly any memory for ids, so that
+// nearly every one moves to the table and is looked up there.
+func TestIntake_FewInMemory(t *testing.T) {
+	t.Parallel()
+	few := func(t *testing.T) *storetest.Harness {
+		h := harness(t, func(c *contract.Config) { c.Memory, c.Window = 1, 8 })
+		open := h.Open
+		h.Open = func(t testing.TB) contract.Store {
+			s := open(t)
+			sqlite.GatherIDs(t.Context(), s, 8)
+			return s
+		}
+		return h
+	}
+	storetest.RunIntake(t, few)
+	storetest.RunFollow(t, few)
+}

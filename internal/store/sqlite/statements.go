@@ -16,6 +16,7 @@ type statements struct {
 	again, dead, release    *sqlite.Stmt
 	attempt                 *sqlite.Stmt
 	load, read              *sqlite.Stmt
+	recall, note            *sqlite.Stmt
 	fence, position         *sqlite.Stmt
 }
 
@@ -41,8 +42,8 @@ func prepare(conn *sqlite.Conn) (*statements, error) {
 		{&s.kind, `INSERT INTO kinds (source, type, org) VALUES (?, ?, ?)
 			ON CONFLICT (source, type, org) DO UPDATE SET org = org RETURNING id`},
 		{&s.insert, `INSERT INTO events (seq, route, lane, state, claim, attempts, redelivered, unanswered, due, accepted, ended,
-			kind, time, refilled, id, subject, okey, trace)
-			VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, ?, 0, ?, ?, ?, ?, ?, ?, ?)`},
+			kind, time, refilled, id, subject, okey, trace, until, digest)
+			VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.payload, "INSERT INTO payloads (seq, data) VALUES (?, ?)"},
 		{&s.claim, `UPDATE events SET claim = ?, attempts = attempts + 1, redelivered = redelivered + ?2, unanswered = ?2 WHERE seq = ?`},
 		{&s.claimRange, `UPDATE events SET claim = ?, attempts = attempts + 1 WHERE seq BETWEEN ? AND ?`},
@@ -55,6 +56,8 @@ func prepare(conn *sqlite.Conn) (*statements, error) {
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.load, "SELECT " + loadColumns + ` FROM events e WHERE e.route = ? AND e.seq >= ? AND e.state = 0 ORDER BY e.seq LIMIT ?`},
 		{&s.read, "SELECT " + eventColumns + `, p.data FROM events e JOIN kinds k ON k.id = e.kind LEFT JOIN payloads p ON p.seq = e.seq WHERE e.seq = ?`},
+		{&s.recall, "SELECT accepted, until, digest FROM ids WHERE id = ?"},
+		{&s.note, "INSERT OR REPLACE INTO ids (id, accepted, until, digest) VALUES (?, ?, ?, ?)"},
 		{&s.fence, "SELECT fence FROM leases WHERE name = ?"},
 		{&s.position, `INSERT INTO positions (subscription, position, event_time, moved) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (subscription) DO UPDATE SET

@@ -43,7 +43,10 @@ func (s *Store) Sweep(ctx context.Context, r contract.Retention) (swept contract
 			return swept, fmt.Errorf("sweep payloads: %w", err)
 		}
 	}
-	return swept, s.sweepKeys(ctx, &swept)
+	if err := s.sweepKeys(ctx, &swept); err != nil {
+		return swept, err
+	}
+	return swept, s.sweepIDs(ctx, &swept)
 }
 
 func cutoff(now time.Time, age time.Duration) int64 { return now.Add(-age).UnixMicro() }
@@ -75,6 +78,9 @@ func (tx *txn) purge(found []candidate) (records, payloads int64, err error) {
 		return 0, 0, err
 	}
 	for _, c := range found {
+		if err := tx.noteRecord(c.seq); err != nil {
+			return 0, 0, err
+		}
 		// A record that is no longer delivered cannot be: nothing leads back.
 		if err := execute(tx.w.conn, `INSERT INTO purges (route, delivered, redelivered)
 			SELECT route, 1, redelivered FROM events WHERE seq = ?1 AND state = 1
@@ -171,27 +177,5 @@ func (s *Store) walk(ctx context.Context, from, cutoff int64, remove func([]cand
 			}
 		}
 		from = next
-	}
-}
-
-// sweepKeys removes idempotency keys whose time has run out.
-func (s *Store) sweepKeys(ctx context.Context, swept *contract.Swept) error {
-	for {
-		n := 0
-		err := s.write(ctx, "remove expired keys", func(*task) func(*txn) error {
-			return func(tx *txn) error {
-				err := execute(tx.w.conn, `DELETE FROM keys WHERE (scope, key) IN
-					(SELECT scope, key FROM keys WHERE expires <= ? LIMIT ?)`, tx.now, sweepScan)
-				n = tx.w.conn.Changes()
-				return err
-			}
-		})
-		if err != nil {
-			return err
-		}
-		swept.Keys += int64(n)
-		if n < sweepScan {
-			return nil
-		}
 	}
 }

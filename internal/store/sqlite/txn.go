@@ -25,6 +25,10 @@ type txn struct {
 	served  []*task  // claims that got events
 	taken   []*entry // entries handed out
 	settled []*entry // entries settled
+
+	remembered []undoMemory // ids that became known
+	memorized  int          // how many of the settling ids are in the table
+	noted      int64        // the first end of a memory put into the table
 }
 
 // run runs the tasks, serves parked claims and books the ledger.
@@ -33,6 +37,9 @@ func (tx *txn) run(tasks []*task) error {
 		if err := t.run(tx); err != nil {
 			return err
 		}
+	}
+	if err := tx.memorize(); err != nil {
+		return err
 	}
 	if err := tx.serve(); err != nil {
 		return err
@@ -49,6 +56,7 @@ func (tx *txn) confirm() {
 			delete(flying, e.seq)
 		}
 	}
+	tx.w.memories.confirm(tx)
 }
 
 // retract undoes in memory what a rebuild from the file would not.
@@ -63,6 +71,7 @@ func (tx *txn) retract() {
 		e.settled = false
 		flying[e.seq] = e
 	}
+	tx.w.memories.forgetAgain(tx.remembered)
 }
 
 // of returns the ledger delta of a route.

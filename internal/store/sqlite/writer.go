@@ -33,6 +33,8 @@ type writer struct {
 	token  int64 // last claim token given out
 	routes map[string]int64
 	kinds  map[kind]int64
+	// memories are the ids known again.
+	memories *memories
 	// broken is the failure after which the file is no longer written.
 	broken error
 
@@ -166,7 +168,7 @@ func (w *writer) transact(tasks []*task) (served []*task, err error) {
 	if _, err := step(w.stmts.begin); err != nil {
 		return nil, w.failure("begin commit", err)
 	}
-	tx := &txn{w: w, now: w.now().UnixMicro()}
+	tx := &txn{w: w, now: w.now().UnixMicro(), noted: forever}
 	err = tx.run(tasks)
 	if err == nil {
 		_, err = step(w.stmts.commit)

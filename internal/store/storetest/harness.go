@@ -75,7 +75,12 @@ func (c *Clock) Advance(d time.Duration) {
 // Run runs the suite; start is called once per test.
 func Run(t *testing.T, start func(t *testing.T) *Harness) {
 	t.Helper()
-	for _, group := range [][]test{appendTests, claimTests, settleTests, ledgerTests, keyTests, leaseTests, gapTests, budgetTests, stressTests} {
+	runGroups(t, start, appendTests, claimTests, settleTests, ledgerTests, keyTests, leaseTests, gapTests, budgetTests, stressTests)
+}
+
+func runGroups(t *testing.T, start func(t *testing.T) *Harness, groups ...[]test) {
+	t.Helper()
+	for _, group := range groups {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
