@@ -80,7 +80,7 @@ func (s *Callers) tokenForm(w http.ResponseWriter, r *http.Request) (url.Values,
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case s.tokens == nil:
-		return nil, &oauthError{"not_found", "This gateway has no token endpoint; set tokens.secrets in its configuration.", http.StatusNotFound, 0}
+		return nil, &oauthError{"not_found", "This gateway has no token endpoint; set token_endpoint.secrets in its configuration.", http.StatusNotFound, 0}
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &oauthError{"invalid_request", "Use POST.", http.StatusMethodNotAllowed, 0}

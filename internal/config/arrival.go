@@ -14,6 +14,8 @@ const (
 	ArrivesCallout = "callout"
 	ArrivesEvents  = "events"
 	ArrivesHTTP    = "http"
+
+	ArrivesOutboundMessage = "outbound-message"
 )
 
 // The values of [Route.Waits].
@@ -32,9 +34,11 @@ var presets = map[string]struct{ arrives, waits string }{
 // arrivals says of each way in where its events may wait (the first unless the
 // route says otherwise) and which of the keys that belong to some ways only it uses.
 var arrivals = map[string]struct{ waits, uses []string }{
-	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore}, uses: []string{"callout", "remember"}},
+	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore}, uses: []string{"callout", "callers", "remember"}},
 	ArrivesEvents:  {waits: []string{WaitsStore}, uses: []string{"topic", "topics", "transport", "start", "refill"}},
-	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"remember"}},
+	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"callers", "remember"}},
+
+	ArrivesOutboundMessage: {waits: []string{WaitsStore}, uses: []string{"callers", "remember", "outbound_message"}},
 }
 
 // destinations are the ways out, of which a route names exactly one in "to". A
@@ -67,12 +71,17 @@ func (s Settings) HasOrg() bool { return s.Org.LoginURL != "" || s.Org.ClientID 
 // Listens reports whether any route's events come in over HTTP.
 func (s Settings) Listens() bool {
 	for _, r := range s.Routes {
-		if r.Arrives == ArrivesCallout || r.Arrives == ArrivesHTTP {
+		if r.Arrives == ArrivesCallout || r.Arrives == ArrivesHTTP || r.Arrives == ArrivesOutboundMessage {
 			return true
 		}
 	}
 	return false
 }
+
+// rememberNotifications is how long a notification's id is known unless the route
+// says otherwise: Salesforce repeats for 24 hours by itself, and later when an
+// admin sends what failed once more.
+const rememberNotifications = 72 * time.Hour
 
 // derive fills in what the pattern and the kind of answer say.
 func (r *Route) derive(set func(key string) bool) {
@@ -95,6 +104,9 @@ func (r *Route) derive(set func(key string) bool) {
 		if r.Waits != WaitsNone {
 			r.Callout.Answer = AnswerAccept
 		}
+	}
+	if r.Arrives == ArrivesOutboundMessage && !set("remember") {
+		r.Remember = rememberNotifications
 	}
 	if r.Arrives == ArrivesCallout && r.Waits == WaitsNone && !set("to.timeout") && r.Callout.Deadline > 0 {
 		r.To.Timeout = r.Callout.Deadline

@@ -51,6 +51,12 @@ func checkKind(kind, text string) error {
 		if _, err := gojq.Parse(text); err != nil {
 			return fmt.Errorf("not a jq expression: %w", err)
 		}
+	case "credential":
+		return checkCredential(text)
+	case "fingerprint":
+		if !fingerprintForm.MatchString(text) {
+			return errors.New("not the SHA-256 of a public key: sha256: and 64 hexadecimal digits")
+		}
 	case "answer":
 		_, _, err := parseAnswer(text)
 		return err
@@ -162,6 +168,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	}
 	d.checkTransports(s.Routes)
 	d.checkSharedRefills(s.Routes)
+	d.checkCallers(s)
 	if read("listen") {
 		d.checkListen(s.Listen)
 	}

@@ -160,6 +160,7 @@ func (d *decoder) mapping(path string, f *field, node ast.Node, out reflect.Valu
 
 var mapKeyForms = map[string]*regexp.Regexp{
 	"route":  regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`),
+	"caller": regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.@-]{0,62}$`),
 	"header": regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
 }
 

@@ -9,7 +9,7 @@ import (
 // Route says how events arrive, where they wait and where they go.
 type Route struct {
 	Pattern     string        `yaml:"pattern" enum:"rest,events" sample:"rest" doc:"The integration pattern, short for arrives and waits: rest is a callout whose caller waits for the answer; events is a subscription to the event bus, with events waiting in the store. Either key beside it overrides its half."`
-	Arrives     string        `yaml:"arrives" enum:"callout,events,http" sample:"callout" doc:"How it arrives. callout: Apex or Flow calls /callouts/<route>; events: the gateway subscribes to topics; http: the application posts CloudEvents to /events/<route>. Default: what the pattern says."`
+	Arrives     string        `yaml:"arrives" enum:"callout,events,http,outbound-message" sample:"callout" doc:"How it arrives. callout: Apex or Flow calls /callouts/<route>; events: the gateway subscribes to topics; http: the application posts CloudEvents to /events/<route>; outbound-message: Salesforce posts outbound messages to /outbound/<route>. Default: what the pattern says."`
 	Waits       string        `yaml:"waits" enum:"none,store" sample:"store" doc:"Where it waits. none: nowhere, the caller waits for the application's answer; store: in the gateway's store, durably, with retries, order and dead letters. Default: what the pattern and callout.answer say."`
 	Topic       string        `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
 	Topics      []string      `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
@@ -20,8 +20,10 @@ type Route struct {
 	OrderBy     string        `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
 	Concurrency int           `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
 	Callout     Callout       `yaml:"callout" doc:"How a callout is answered, for a route with arrives: callout."`
-	Remember    time.Duration `yaml:"remember" default:"24h" min:"1s" max:"720h" doc:"For what others hand over (callouts, the application's own events): how long an Idempotency-Key or the id of an event is known. The same key gets the same answer and has no second effect."`
+	Remember    time.Duration `yaml:"remember" default:"24h" min:"1s" max:"720h" doc:"For what others hand over (callouts, the application's own events): how long an Idempotency-Key or the id of an event is known. The same key gets the same answer and has no second effect. Outbound messages: 72h unless set, since Salesforce repeats them for a day."`
 	Group       Group         `yaml:"group" scalar:"by" doc:"Deliver the change events of one Salesforce transaction as one event. Either the word transaction alone or a section. Topics of change events only."`
+	Callers     []string      `yaml:"callers" sample:"[crm]" doc:"The callers that may use the route. Absent: all of them."`
+	Outbound    Outbound      `yaml:"outbound_message" doc:"What is expected of an outbound message, for a route with arrives: outbound-message."`
 	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share one."`
 	To          To            `yaml:"to" doc:"The application's endpoint."`
 	Retry       Retry         `yaml:"retry" doc:"What happens to an event that the application did not take."`

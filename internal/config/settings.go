@@ -15,15 +15,17 @@ import (
 // neither; sample is shown in the reference; name is what the keys of a map
 // stand for; scalar is the key meant when a section is given as one value.
 type Settings struct {
-	Org       Org              `yaml:"org" doc:"The Salesforce org. Needed where a route subscribes to it or writes to it; a gateway that only passes callouts to an application has no use for one."`
-	Store     Store            `yaml:"store" scalar:"url" doc:"Where events wait until they are delivered, with positions, gaps and the ledger. Either the address alone or a section."`
-	Listen    Listen           `yaml:"listen" scalar:"address" doc:"Where callouts and the application's own events come in: /callouts/<route> and /events/<route>. Either the address alone or a section. Nothing listens unless a route arrives that way."`
-	Control   Control          `yaml:"control" doc:"The operator API: status, events, health, metrics. The command line talks to it."`
-	Log       Log              `yaml:"log" doc:"Logs, on standard error."`
-	Telemetry Telemetry        `yaml:"telemetry" doc:"OpenTelemetry traces, from publish to delivery."`
-	Budget    Budget           `yaml:"budget" doc:"How much of the org's API requests may be used. The allocation is for any 24 hours and shared with the org's other users; what they use counts. Between floor and ceiling the less urgent work stops first: comparing, first copies, refilling gaps, writing back, events."`
-	Shutdown  Shutdown         `yaml:"shutdown" doc:"What happens at SIGTERM."`
-	Routes    map[string]Route `yaml:"routes" name:"route" required:"true" doc:"The routes: what arrives, where it waits, where it goes. A route's name appears in the ledger, in metrics and in every event's routename; renaming a route starts a new account."`
+	Org           Org               `yaml:"org" doc:"The Salesforce org. Needed where a route subscribes to it or writes to it; a gateway that only passes callouts to an application has no use for one."`
+	Store         Store             `yaml:"store" scalar:"url" doc:"Where events wait until they are delivered, with positions, gaps and the ledger. Either the address alone or a section."`
+	Listen        Listen            `yaml:"listen" scalar:"address" doc:"Where callouts and the application's own events come in: /callouts/<route>, /events/<route> and /outbound/<route>. Either the address alone or a section. Nothing listens unless a route arrives that way."`
+	Callers       map[string]Caller `yaml:"callers" name:"caller" doc:"Who may call, and how they prove it. A request of nobody in this list is answered 401. With none everybody may call, which is possible only on the loopback interface."`
+	TokenEndpoint TokenEndpoint     `yaml:"token_endpoint" doc:"The gateway's own token service, POST /oauth2/token, from which a caller with client_secrets gets short-lived tokens: what a Salesforce External Credential does by itself."`
+	Control       Control           `yaml:"control" doc:"The operator API: status, events, health, metrics. The command line talks to it."`
+	Log           Log               `yaml:"log" doc:"Logs, on standard error."`
+	Telemetry     Telemetry         `yaml:"telemetry" doc:"OpenTelemetry traces, from publish to delivery."`
+	Budget        Budget            `yaml:"budget" doc:"How much of the org's API requests may be used. The allocation is for any 24 hours and shared with the org's other users; what they use counts. Between floor and ceiling the less urgent work stops first: comparing, first copies, refilling gaps, writing back, events."`
+	Shutdown      Shutdown          `yaml:"shutdown" doc:"What happens at SIGTERM."`
+	Routes        map[string]Route  `yaml:"routes" name:"route" required:"true" doc:"The routes: what arrives, where it waits, where it goes. A route's name appears in the ledger, in metrics and in every event's routename; renaming a route starts a new account."`
 
 	places places
 }

@@ -26,7 +26,8 @@ type field struct {
 	shape shape
 	// scalar is the type of the value, or of the elements of a list or map.
 	scalar reflect.Type
-	// kind narrows a text: url, endpoint, store, host:port, topic, object, jq, order, signing, answer.
+	// kind narrows a text: url, endpoint, store, host:port, topic, object, jq, order, signing, answer,
+	// credential, fingerprint.
 	kind       string
 	fallback   string
 	hasDefault bool
@@ -36,7 +37,7 @@ type field struct {
 	off        string
 	pattern    string
 	sample     string
-	// keyName is what the keys of a map stand for: route, header.
+	// keyName is what the keys of a map stand for: route, caller, header.
 	keyName string
 	// short is the key meant when a section is given as one value.
 	short string
@@ -125,6 +126,7 @@ func (f *field) typeName() string {
 		return map[string]string{
 			"url": "URL", "store": "file or URL", "host:port": "host:port", "topic": "topic", "object": "sObject", "jq": "jq expression",
 			"order": "record, none or a field", "endpoint": "URL", "signing": "signing secret",
+			"credential": "secret of 16 characters or more", "fingerprint": "SHA-256 of a public key",
 			"answer": "wait, accept or wait-then-accept and a duration",
 		}[f.kind]
 	case f.scalar == durationType:
