@@ -29,6 +29,7 @@ type Store interface {
 	subscription.Journal
 	subscription.Leases
 	route.Keys
+	route.Intake
 	budget.Book
 	watch.Notebook
 

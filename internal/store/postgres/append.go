@@ -61,7 +61,9 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 			if c.err != nil {
 				continue
 			}
-			rows.add(c.item.Events, ids)
+			for i := range c.item.Events {
+				rows.add(&c.item.Events[i], ids)
+			}
 			books.add(c.item, ids)
 			places.add(c.item.Append)
 		}
@@ -85,31 +87,44 @@ type numberOf struct {
 	kinds  map[kind]int32
 }
 
+func newNumbers() numberOf { return numberOf{map[string]int32{}, map[kind]int32{}} }
+
 // numbers looks up all routes and kinds of a group.
-func (s *Store) numbers(ctx context.Context, calls []*call[*appendCall]) (ids numberOf, err error) {
-	ids = numberOf{map[string]int32{}, map[kind]int32{}}
-	route := func(name string) {
-		if _, known := ids.routes[name]; !known && err == nil {
-			ids.routes[name], err = s.route(ctx, name)
-		}
-	}
+func (s *Store) numbers(ctx context.Context, calls []*call[*appendCall]) (numberOf, error) {
+	ids := newNumbers()
 	for _, c := range calls {
 		for i := range c.item.Events {
-			e := &c.item.Events[i]
-			route(e.Route)
-			k := kind{e.Source, e.Type, e.OrgID}
-			if _, known := ids.kinds[k]; !known && err == nil {
-				ids.kinds[k], err = s.kind(ctx, e)
+			if err := s.numberEvent(ctx, &ids, &c.item.Events[i]); err != nil {
+				return ids, err
 			}
 		}
-		for name := range c.item.Filtered {
-			route(name)
-		}
-		for name := range c.item.Duplicates {
-			route(name)
+		for _, counts := range []map[string]int64{c.item.Filtered, c.item.Duplicates} {
+			for name := range counts {
+				if err := s.numberRoute(ctx, &ids, name); err != nil {
+					return ids, err
+				}
+			}
 		}
 	}
-	return ids, err
+	return ids, nil
+}
+
+func (s *Store) numberRoute(ctx context.Context, ids *numberOf, name string) (err error) {
+	if _, known := ids.routes[name]; !known {
+		ids.routes[name], err = s.route(ctx, name)
+	}
+	return err
+}
+
+func (s *Store) numberEvent(ctx context.Context, ids *numberOf, e *event.Event) (err error) {
+	if err := s.numberRoute(ctx, ids, e.Route); err != nil {
+		return err
+	}
+	k := kind{e.Source, e.Type, e.OrgID}
+	if _, known := ids.kinds[k]; !known {
+		ids.kinds[k], err = s.kind(ctx, e)
+	}
+	return err
 }
 
 // fence refuses the calls whose lease has passed on. The leases stay locked
@@ -159,21 +174,18 @@ type eventRows struct {
 
 func newEventRows() *eventRows { return &eventRows{names: map[string]bool{}} }
 
-func (r *eventRows) add(events []event.Event, ids numberOf) {
-	for i := range events {
-		e := &events[i]
-		r.names[e.Route] = true
-		r.routes = append(r.routes, ids.routes[e.Route])
-		r.kinds = append(r.kinds, ids.kinds[kind{e.Source, e.Type, e.OrgID}])
-		r.lanes = append(r.lanes, int16(delivery.LaneOf(*e)))
-		r.times = append(r.times, nullable(e.Time))
-		r.refilled = append(r.refilled, e.Refilled)
-		r.id = append(r.id, text(e.ID))
-		r.subject = append(r.subject, text(e.Subject))
-		r.okey = append(r.okey, text(e.Key))
-		r.traces = append(r.traces, text(e.TraceParent))
-		r.data = append(r.data, e.Data)
-	}
+func (r *eventRows) add(e *event.Event, ids numberOf) {
+	r.names[e.Route] = true
+	r.routes = append(r.routes, ids.routes[e.Route])
+	r.kinds = append(r.kinds, ids.kinds[kind{e.Source, e.Type, e.OrgID}])
+	r.lanes = append(r.lanes, int16(delivery.LaneOf(*e)))
+	r.times = append(r.times, nullable(e.Time))
+	r.refilled = append(r.refilled, e.Refilled)
+	r.id = append(r.id, text(e.ID))
+	r.subject = append(r.subject, text(e.Subject))
+	r.okey = append(r.okey, text(e.Key))
+	r.traces = append(r.traces, text(e.TraceParent))
+	r.data = append(r.data, e.Data)
 }
 
 func (r *eventRows) routeNames() []string { return slices.Collect(maps.Keys(r.names)) }

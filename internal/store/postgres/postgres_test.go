@@ -88,6 +88,16 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *storetest.Harness { return harness(t) })
 }
 
+func TestIntake(t *testing.T) {
+	t.Parallel()
+	storetest.RunIntake(t, func(t *testing.T) *storetest.Harness { return harness(t) })
+}
+
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	storetest.RunFollow(t, func(t *testing.T) *storetest.Harness { return harness(t) })
+}
+
 // lock takes a lock in a transaction that the returned function ends.
 func lock(t testing.TB, db testkit.Database, statement string) (release func()) {
 	t.Helper()

@@ -9,10 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
 
 // settleLimit bounds the settlements of one transaction.
 const settleLimit = 5000
+
+// followSize is how many bytes of what settlements bring about count as one.
+const followSize = appendLimit / settleLimit
 
 // settleCall is a settlement of claims on its way into a group.
 type settleCall struct {
@@ -29,7 +33,13 @@ func (s *Store) Settle(ctx context.Context, settlements []delivery.Settlement) (
 		return nil, nil
 	}
 	c := &settleCall{settlements: append([]delivery.Settlement{}, settlements...)}
-	if err := s.settles.do(ctx, c, len(settlements)); err != nil {
+	size := len(settlements)
+	for i := range settlements {
+		for _, e := range settlements[i].Follow {
+			size += 1 + len(e.Data)/followSize
+		}
+	}
+	if err := s.settles.do(ctx, c, size); err != nil {
 		return nil, err
 	}
 	return c.stale, nil
@@ -45,13 +55,17 @@ type held struct {
 
 // runSettles settles a group of calls in one transaction.
 func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) error {
+	ids, err := s.numberFollowers(ctx, calls)
+	if err != nil {
+		return err
+	}
 	var w *settling
-	err := s.write(ctx, "settle claims", func(ctx context.Context, conn *pgx.Conn) error {
+	err = s.write(ctx, "settle claims", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := s.lockHeld(ctx, conn, calls)
 		if err != nil {
 			return fmt.Errorf("lock claims: %w", err)
 		}
-		w = newSettling(rows)
+		w = newSettling(rows, ids)
 		for _, c := range calls {
 			c.err, c.item.stale = nil, nil
 			for _, st := range c.item.settlements {
@@ -60,7 +74,16 @@ func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) erro
 				}
 			}
 		}
+		if err := w.follow.remember(ctx, s, conn); err != nil {
+			return fmt.Errorf("look up ids: %w", err)
+		}
+		followers := newEventRows()
+		w.follow.settle(followers, w.books)
+		for name := range followers.names {
+			w.routes[name] = true
+		}
 		batch := &pgx.Batch{}
+		followers.queue(s, batch)
 		w.queue(s, batch)
 		return conn.SendBatch(ctx, batch).Close()
 	})
@@ -68,6 +91,22 @@ func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) erro
 		s.wakes.everywhere(slices.Collect(maps.Keys(w.routes))...)
 	}
 	return err
+}
+
+// numberFollowers looks up the routes and kinds of what settlements bring about.
+func (s *Store) numberFollowers(ctx context.Context, calls []*call[*settleCall]) (numberOf, error) {
+	ids := newNumbers()
+	for _, c := range calls {
+		for i := range c.item.settlements {
+			follow := c.item.settlements[i].Follow
+			for j := range follow {
+				if err := s.numberEvent(ctx, &ids, &follow[j]); err != nil {
+					return ids, err
+				}
+			}
+		}
+	}
+	return ids, nil
 }
 
 // lockHeld locks the rows that the settlements' tokens hold. A row that is
@@ -112,10 +151,11 @@ type settling struct {
 	failed []delivery.Settlement
 	claims map[int64]*held
 	routes map[string]bool // to be woken
+	follow *arrivals
 }
 
-func newSettling(rows map[int64]*held) *settling {
-	return &settling{rows: rows, books: newBooks(), claims: map[int64]*held{}, routes: map[string]bool{}}
+func newSettling(rows map[int64]*held, ids numberOf) *settling {
+	return &settling{rows: rows, books: newBooks(), claims: map[int64]*held{}, routes: map[string]bool{}, follow: newArrivals(ids)}
 }
 
 // add takes a settlement; false if it is stale.
@@ -126,6 +166,13 @@ func (w *settling) add(st delivery.Settlement) bool {
 	}
 	delete(w.rows, st.Seq) // a second settlement of the claim is stale
 	w.routes[h.name] = true
+	for i := range st.Follow {
+		remember := contract.FollowMemory
+		if st.Follow[i].ID == "" {
+			remember = 0
+		}
+		w.follow.add(&st.Follow[i], nil, remember)
+	}
 	switch st.Do {
 	case delivery.Done:
 		w.end(st.Seq, stateDelivered)

@@ -36,6 +36,7 @@ type Store struct {
 	space   int64
 	appends *group[*appendCall]
 	settles *group[*settleCall]
+	accepts *group[*acceptCall]
 	names   names
 	wakes   *wakes
 	sql     sync.Map // statements by their unqualified text
@@ -102,7 +103,9 @@ func (s *Store) start(wire pg.Config) {
 	s.cancel = cancel
 	s.appends = newGroup("append events", appendLimit, s.runAppends)
 	s.settles = newGroup("settle claims", settleLimit, s.runSettles)
+	s.accepts = newGroup("accept arrivals", appendLimit, s.runAccepts)
 	s.wg.Go(func() { s.appends.loop(ctx) })
+	s.wg.Go(func() { s.accepts.loop(ctx) })
 	s.wg.Go(func() { s.settles.loop(ctx) })
 	s.wg.Go(func() { s.tell(ctx) })
 	s.wg.Go(func() {
@@ -116,6 +119,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
 		s.appends.stop()
+		s.accepts.stop()
 		s.settles.stop()
 		s.cancel()
 		s.wg.Wait()

@@ -27,10 +27,22 @@ func (s *Store) Sweep(ctx context.Context, r contract.Retention) (swept contract
 			return swept, err
 		}
 	}
+	if err := s.sweepArrivals(ctx, &swept); err != nil {
+		return swept, err
+	}
 	return swept, s.steps(ctx, "remove expired keys", &swept.Keys, nil, s.q(`
 		WITH old AS MATERIALIZED (
 			SELECT scope, key FROM @keys WHERE expires <= coalesce($1::timestamptz, now()) ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED
 		), gone AS (DELETE FROM @keys k USING old WHERE k.scope = old.scope AND k.key = old.key RETURNING 1)
+		SELECT count(*), 0 FROM gone`), s.now(), sweepStep)
+}
+
+// sweepArrivals forgets the ids that are no longer remembered.
+func (s *Store) sweepArrivals(ctx context.Context, swept *contract.Swept) error {
+	return s.steps(ctx, "forget ids", &swept.Keys, nil, s.q(`
+		WITH old AS MATERIALIZED (
+			SELECT route, id FROM @arrivals WHERE expires <= coalesce($1::timestamptz, now()) ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED
+		), gone AS (DELETE FROM @arrivals a USING old WHERE a.route = old.route AND a.id = old.id RETURNING 1)
 		SELECT count(*), 0 FROM gone`), s.now(), sweepStep)
 }
 
