@@ -32,6 +32,7 @@ type Store interface {
 	route.Intake
 	budget.Book
 	watch.Notebook
+	Register
 
 	// Sweep removes what retention no longer asks for, in small steps that leave
 	// room for other work, and reports what it removed. Waiting events and dead

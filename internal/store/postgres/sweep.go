@@ -21,6 +21,9 @@ func (s *Store) Sweep(ctx context.Context, r contract.Retention) (swept contract
 		if err := s.sweepRecords(ctx, max(r.Metadata, r.Payload), &swept); err != nil {
 			return swept, err
 		}
+		if err := s.sweepRegister(ctx, r.Metadata, &swept); err != nil {
+			return swept, err
+		}
 	}
 	if r.Payload > 0 {
 		if err := s.sweepPayloads(ctx, r.Payload, &swept); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -127,7 +127,7 @@ ALTER TABLE events ADD COLUMN digest BLOB;
 CREATE TABLE ids (
 	id BLOB PRIMARY KEY, accepted INTEGER NOT NULL, until INTEGER NOT NULL, digest BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-`}
+`, registerSchema}
 
 // migrate brings the file's tables to schemaVersion. The caller owns the file.
 func migrate(conn *sqlite.Conn) (err error) {

@@ -37,6 +37,9 @@ func (s *Store) Sweep(ctx context.Context, r contract.Retention) (swept contract
 		if err := s.sweepRecords(ctx, cutoff(now, r.Metadata), &swept); err != nil {
 			return swept, fmt.Errorf("sweep records: %w", err)
 		}
+		if err := s.sweepRegister(ctx, r.Metadata, &swept); err != nil {
+			return swept, fmt.Errorf("sweep register: %w", err)
+		}
 	}
 	if r.Payload > 0 {
 		if err := s.sweepPayloads(ctx, cutoff(now, r.Payload), &swept); err != nil {
