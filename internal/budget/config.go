@@ -11,8 +11,10 @@ type Config struct {
 	// Floor and Ceiling are percentages of the org's allocation: up to the floor
 	// every priority may go on, at the ceiling none may. Defaults 60 and 95.
 	Floor, Ceiling int
-	// Share is the percentage of the allocation that this process may use by itself
-	// in 24 hours, whatever others leave; default 100.
+	// Org names the org in the book; processes that share a budget agree on it.
+	Org string
+	// Share is the percentage of the allocation that the gateway, all its processes,
+	// may use in 24 hours, whatever others leave; default 100.
 	Share int
 	// Patience is the longest that Reserve waits for room; default 2 s, negative means
 	// not at all.
@@ -20,6 +22,12 @@ type Config struct {
 	// LongestWait bounds what a refusal says about when to ask again, because
 	// others' use may end sooner than it looks; default 1 h.
 	LongestWait time.Duration
+	// Flush is how often what was allowed is booked; default 1 s. Refresh is how often
+	// the book is read when there is nothing to tell it; default 5 s.
+	Flush, Refresh time.Duration
+	// Poll is how often the org is asked for its limits by whichever process comes
+	// first; default 10 min, negative never. Each time costs an API request.
+	Poll time.Duration
 	// Now is the clock; nil means the system's.
 	Now func() time.Time
 }
@@ -34,11 +42,19 @@ func (c Config) WithDefaults() Config {
 			*d.v = d.to
 		}
 	}
-	if c.Patience == 0 {
-		c.Patience = 2 * time.Second
-	}
-	if c.LongestWait == 0 {
-		c.LongestWait = time.Hour
+	for _, d := range []struct {
+		v  *time.Duration
+		to time.Duration
+	}{
+		{&c.Patience, 2 * time.Second},
+		{&c.LongestWait, time.Hour},
+		{&c.Flush, time.Second},
+		{&c.Refresh, 5 * time.Second},
+		{&c.Poll, 10 * time.Minute},
+	} {
+		if *d.v == 0 {
+			*d.v = d.to
+		}
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -57,8 +73,8 @@ func (c Config) Validate() error {
 	if c.Floor > c.Ceiling {
 		errs = append(errs, fmt.Errorf("budget floor %d %% is above the ceiling %d %%", c.Floor, c.Ceiling))
 	}
-	if c.LongestWait <= 0 {
-		errs = append(errs, errors.New("longest wait is not positive"))
+	if c.LongestWait <= 0 || c.Flush <= 0 || c.Refresh <= 0 {
+		errs = append(errs, errors.New("longest wait, flush or refresh is not positive"))
 	}
 	return errors.Join(errs...)
 }

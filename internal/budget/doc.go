@@ -3,8 +3,10 @@
 // work that cannot, and the org's other users keep theirs.
 //
 // What the org has used is what the org itself says with every answer, other
-// clients and other processes of ours included; only the account of who of us used
-// what is this process's own, and it is not kept over a restart.
+// clients included. Who of us used what is an account that all processes on one
+// store share and that outlives them; a [Keeper] books it every second. Two processes
+// that both draw near a limit can therefore pass it by what they are allowed within
+// one second, which the room above the ceiling is for.
 //
 // The allocation is for any 24 hours. Between the floor and the ceiling, both
 // parts of the allocation, the priorities are cut off one after another, the
@@ -15,4 +17,9 @@
 //
 // The invariant a stranger would break: a request is made only after Reserve has
 // allowed it, and what is allowed counts as used at once, before the org says so.
+// The one exception is the question how the limits stand, asked a few times an
+// hour, without which nobody would hear that there is room again.
+//
+// Protocol facts: REST API Developer Guide, "Limits" and the header
+// Sforce-Limit-Info.
 package budget

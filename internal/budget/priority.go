@@ -49,3 +49,12 @@ func (p Priority) String() string {
 	}
 	return "unknown"
 }
+
+func parsePriority(name string) (Priority, bool) {
+	for _, p := range Priorities() {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	return 0, false
+}

@@ -15,6 +15,8 @@ type window struct {
 	counts [buckets]int64
 	last   int64 // number of the newest bucket
 	total  int64
+	// gone is what has fallen out since somebody set it to 0.
+	gone int64
 }
 
 // add counts n at a time. A time before the newest counts as the newest: clocks may step back.
@@ -31,13 +33,14 @@ func (w *window) roll(now time.Time) {
 		return
 	}
 	if at-w.last >= int64(buckets) {
-		*w = window{last: at}
+		*w = window{last: at, gone: w.gone + w.total}
 		return
 	}
 	for w.last < at {
 		w.last++
 		slot := &w.counts[w.last%int64(buckets)]
 		w.total -= *slot
+		w.gone += *slot
 		*slot = 0
 	}
 }
