@@ -36,7 +36,9 @@ type wires struct {
 // newWires builds the login and the clients of an org.
 func newWires(s config.Org, b config.Budget) (w *wires, err error) {
 	w = &wires{}
-	if w.budget, err = budget.New(budget.Config{Floor: b.Floor, Ceiling: b.Ceiling, Share: b.Share}); err != nil {
+	if w.budget, err = budget.New(budget.Config{
+		Org: accountOf(s), Floor: b.Floor, Ceiling: b.Ceiling, Share: b.Share, Poll: orOff(b.Poll),
+	}); err != nil {
 		return nil, err
 	}
 	if w.tokens, err = newLogin(s); err != nil {

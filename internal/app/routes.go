@@ -75,7 +75,7 @@ func (g *Gateway) addOrg(s config.Settings, registry *prometheus.Registry) (*wir
 	g.closers = append(g.closers, org.close)
 	g.budget = org.budget
 	registry.MustRegister(newBudgetCollector(org.budget))
-	return org, nil
+	return org, g.addBudget(org)
 }
 
 func compileRoutes(routes map[string]config.Route) ([]binding, error) {

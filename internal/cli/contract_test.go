@@ -42,7 +42,8 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"RedriveResult": reflect.TypeFor[control.RedriveResult](), "AuditReport": reflect.TypeFor[control.AuditReport](),
 		"CatchUp": reflect.TypeFor[subscription.CatchUp](),
 		"Refill":  reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
-		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
+		"Allowance": reflect.TypeFor[budget.Allowance](),
+		"Finding":   reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),
 	}

@@ -93,8 +93,9 @@ func sample() *answers {
 			}},
 			OpenGaps: 1,
 			Budget: &budget.Status{
-				Max: 100_000, Used: 61_000, Observed: noon.Add(-time.Second), Own: 1200, PerHour: 20_000, RunsOut: noon.Add(117 * time.Minute),
+				Max: 100_000, Used: 61_000, Observed: noon.Add(-time.Second), Own: 1200, Here: 200, PerHour: 20_000, Why: "w", RunsOut: noon.Add(117 * time.Minute),
 				Priorities: []budget.Line{{Priority: "refill", Limit: 74_000, Used: 1200, Open: true}, {Priority: "compare", Limit: 60_000, Refused: 3}},
+				Allowances: []budget.Allowance{{Name: "DailyDeliveredPlatformEvents", Max: 50_000, Used: 41_000, Observed: noon.Add(-time.Minute), PerHour: 5000, RunsOut: noon.Add(108 * time.Minute)}},
 			},
 		},
 		events: []control.Event{{

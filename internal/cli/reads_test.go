@@ -77,11 +77,17 @@ read          0
 refilled      0
 detail        d
 `},
-		"budget": {"budget", `the org has used 61000 of 100000 API requests in 24 hours, 20000 in the last hour; this process 1200 (as of 1s ago (2026-05-04T11:59:59Z))
+		"budget": {"budget", `the org has used 61000 of 100000 API requests in 24 hours, 20000 in the last hour (as of 1s ago (2026-05-04T11:59:59Z))
+the gateway has used 1200 of them, the process that answers 200
 at this pace they are used up in 1h57m (2026-05-04T13:57:00Z)
+w
+
 PRIORITY  STOPS AT  USED  REFUSED  OPEN
 refill       74000  1200        0  yes
 compare      60000     0        3  no
+
+ALLOWANCE                      USED   OF     PART  LAST HOUR  RUNS OUT  AS OF
+DailyDeliveredPlatformEvents  41000  50000   82%   5000       in 1h48m  1m00s ago
 `},
 		"redrive": {"deadletters redrive --all", "4 dead letter(s) wait again\n"},
 	} {

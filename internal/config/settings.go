@@ -85,9 +85,10 @@ type Telemetry struct {
 
 // Budget is how much of the org's API requests may be used, in percent.
 type Budget struct {
-	Floor   int `yaml:"floor" default:"60" min:"1" max:"100" doc:"Percent of the org's API requests up to which everything may go on."`
-	Ceiling int `yaml:"ceiling" default:"95" min:"1" max:"100" doc:"Percent of the org's API requests at which the gateway makes no request any more."`
-	Share   int `yaml:"share" default:"100" min:"1" max:"100" doc:"Percent of the org's API requests that this process may use by itself in 24 hours."`
+	Floor   int           `yaml:"floor" default:"60" min:"1" max:"100" doc:"Percent of the org's API requests up to which everything may go on."`
+	Ceiling int           `yaml:"ceiling" default:"95" min:"1" max:"100" doc:"Percent of the org's API requests at which the gateway makes no request any more."`
+	Share   int           `yaml:"share" default:"100" min:"1" max:"100" doc:"Percent of the org's API requests that the gateway, all its processes together, may use in 24 hours."`
+	Poll    time.Duration `yaml:"poll" default:"10m" min:"1m" off:"the org is never asked" doc:"How often the org is asked for its limits (API requests, events delivered and published, Bulk jobs) by one of the processes. Each time costs an API request; the login's user needs View Setup and Configuration."`
 }
 
 // Shutdown is how the gateway stops.
