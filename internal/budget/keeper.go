@@ -30,6 +30,7 @@ type Keeper struct {
 	deps   Deps
 	asked  time.Time // what this process was told last
 	pause  time.Duration
+	news   chan struct{} // capacity 1: post at once
 }
 
 // NewKeeper returns the keeper of a budget.
@@ -37,7 +38,7 @@ func NewKeeper(b *Budget, d Deps) (*Keeper, error) {
 	if d.Book == nil || d.Log == nil {
 		return nil, errors.New("budget: a book and a log are required")
 	}
-	return &Keeper{budget: b, deps: d, pause: b.cfg.Poll}, nil
+	return &Keeper{budget: b, deps: d, pause: b.cfg.Poll, news: make(chan struct{}, 1)}, nil
 }
 
 // Name implements run.Worker.
@@ -57,6 +58,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		k.post(ctx)
 		select {
 		case <-tick.C:
+		case <-k.news:
 		case <-ctx.Done():
 		}
 	}
@@ -135,6 +137,10 @@ func (k *Keeper) ask(ctx context.Context) time.Duration {
 	}
 	b.ObserveLimits(limits)
 	k.asked, _ = b.told()
+	select {
+	case k.news <- struct{}{}: // a process that starts just now need not ask again
+	default:
+	}
 	k.pause = b.cfg.Poll
 	return k.pause
 }
