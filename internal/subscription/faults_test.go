@@ -78,6 +78,8 @@ func TestSubscriber_AFailureForAPersonIsShownAndTriedSlowly(t *testing.T) {
 		}
 		r.bus.FailOpen(nil)
 		time.Sleep(5*time.Minute + 6*time.Second)
+		r.wantState(subscription.CatchingUp) // from when it first wanted events
+		r.bus.Publish(published(0, 1)...)
 		r.wantState(subscription.Live)
 		r.halt()
 	})

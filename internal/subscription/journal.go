@@ -59,11 +59,16 @@ type Append struct {
 // Checkpoint is where a subscription stands.
 type Checkpoint struct {
 	Position event.Position
-	// EventTime is that of the last event read.
+	// EventTime is that of the last event read, or, before the first, the time from
+	// which on a subscription that began at the tip wants events.
 	EventTime time.Time
 	// Moved is when the position last moved.
 	Moved time.Time
 }
+
+// unplaced says that a time is known up to which there is nothing to read, but no
+// position: the source told of none before the stream ended.
+func (c Checkpoint) unplaced() bool { return c.Position == nil && !c.EventTime.IsZero() }
 
 // GapState is how a gap stands.
 type GapState string
@@ -92,7 +97,7 @@ type Gap struct {
 	State        GapState
 	// Object is the sObject that the hole is about; empty means all of the topic.
 	Object string
-	// Cause is one word: "position-expired", "position-corrupted", "overflow", "gap-event".
+	// Cause is one word: "position-expired", "position-corrupted", "position-unknown", "overflow", "gap-event".
 	Cause string
 	// Detail is one line for people.
 	Detail string

@@ -39,6 +39,9 @@ type tenure struct {
 	refused bool
 	// troubled: the stream before has ended in a failure.
 	troubled bool
+	// since: what is older was had, or was before the beginning, although no position
+	// says so; zero: nothing. Receiver only.
+	since time.Time
 }
 
 // lead reads the topic while the lease is held.
@@ -163,7 +166,7 @@ func (t *tenure) connectLoop(ctx context.Context) {
 func (t *tenure) start() event.Start {
 	cp := t.checkpoint()
 	switch {
-	case t.refused:
+	case t.refused || cp.unplaced():
 		return event.Start{Earliest: true}
 	case cp.Position == nil:
 		return event.Start{Earliest: t.cfg.Earliest}

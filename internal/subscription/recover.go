@@ -12,6 +12,7 @@ import (
 // The causes of a gap.
 const (
 	causeExpired   = "position-expired"
+	causeUnknown   = "position-unknown"
 	causeCorrupted = "position-corrupted"
 	causeOverflow  = "overflow"
 	causeGapEvent  = "gap-event"
@@ -44,6 +45,9 @@ func (t *tenure) recover(ctx context.Context, refusal error) bool {
 		g = Gap{
 			Subscription: t.cfg.Name, State: GapOpen, Cause: t.cause(cp), From: cp.EventTime, Opened: time.Now().UTC(),
 			Detail: fmt.Sprintf("the source no longer accepts position %s", hex.EncodeToString(cp.Position)),
+		}
+		if cp.Position == nil {
+			g.Detail = "the source had told no position when the stream ended"
 		}
 		if g.From.IsZero() && !cp.Moved.IsZero() {
 			g.From = cp.Moved.Add(-t.cfg.Overlap) // no event was ever read; the position was good until then
@@ -90,6 +94,9 @@ func (t *tenure) countGap(by int) {
 // cause tells an expired position from a bad one by its age. The bus refuses
 // both, and that of a moved org, in the same words.
 func (t *tenure) cause(cp Checkpoint) string {
+	if cp.Position == nil {
+		return causeUnknown
+	}
 	if !cp.Moved.IsZero() && time.Since(cp.Moved) >= t.cfg.Window {
 		return causeExpired
 	}

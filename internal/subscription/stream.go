@@ -27,6 +27,9 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	defer t.setInterrupt(nil)
 
 	start := t.start()
+	if err := t.begin(reading, start); err != nil {
+		return false, t.silence(reading, err)
+	}
 	st, err := t.source.Open(reading, start)
 	if err != nil {
 		return false, t.silence(reading, err)
@@ -170,6 +173,11 @@ func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *
 		if err != nil {
 			return served, err
 		}
+		if !served {
+			if err := t.outlived(batch); err != nil {
+				return served, err
+			}
+		}
 		served = true
 		t.heard()
 		hello.now()
@@ -218,6 +226,9 @@ func (t *tenure) digest(ctx context.Context, batch event.Batch) (s step, due boo
 	}
 	for i := range batch.Events {
 		e := &batch.Events[i]
+		if !e.Time.IsZero() && e.Time.Before(t.since) {
+			continue
+		}
 		if !e.Time.IsZero() {
 			s.eventTime = e.Time
 		}

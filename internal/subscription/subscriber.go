@@ -128,6 +128,9 @@ func (s *Subscriber) Status() Status {
 	st := s.status
 	st.Position = hex.EncodeToString(s.stored.Position)
 	st.Moved, st.EventTime = s.stored.Moved, s.stored.EventTime
+	if s.stored.Position == nil && st.Events == 0 {
+		st.EventTime = time.Time{} // where to begin; no event's
+	}
 	if s.stored.Position != nil {
 		st.WindowLeft = max(0, s.cfg.Window-time.Since(s.positionTimeLocked()))
 	}

@@ -27,20 +27,22 @@ type org struct {
 	t            *testing.T
 	http, pubsub string
 	data         string
+	flags        []string // more of its command line
 	process      *process
 }
 
-func startOrg(t *testing.T) *org {
+func startOrg(t *testing.T, flags ...string) *org {
 	t.Helper()
-	o := &org{t: t, http: freeAddress(t), pubsub: freeAddress(t), data: t.TempDir()}
+	o := &org{t: t, http: freeAddress(t), pubsub: freeAddress(t), data: t.TempDir(), flags: flags}
 	o.start()
 	return o
 }
 
 func (o *org) start() {
 	o.t.Helper()
-	o.process = start(o.t, "orgsim", nil, "orgsim", "--http", o.http, "--pubsub", o.pubsub, "--pubsub-tls", "off",
-		"--data", o.data, "--json")
+	o.process = start(o.t, "orgsim", nil, append([]string{
+		"orgsim", "--http", o.http, "--pubsub", o.pubsub, "--pubsub-tls", "off", "--data", o.data, "--json",
+	}, o.flags...)...)
 	eventually(o.t, 30*time.Second, func() bool { return o.control(http.MethodGet, "", nil) == nil },
 		func() string { return "orgsim does not answer:\n" + o.process.tail(20) })
 }
