@@ -45,6 +45,9 @@ type Config struct {
 	// 4 s, because widespread servers close theirs after 5 s, and a request that
 	// crosses such a close has an unknown end.
 	IdleTimeout time.Duration
+	// MaxAnswer is the most bytes of an answer that [Destination.Respond] passes
+	// back; default 6 MiB.
+	MaxAnswer int64
 	// TLS overrides the trusted roots, a client certificate and the like; may be nil.
 	TLS *tls.Config
 }
@@ -59,6 +62,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 4 * time.Second
+	}
+	if c.MaxAnswer == 0 {
+		c.MaxAnswer = 6 << 20
 	}
 	return c
 }

@@ -46,6 +46,7 @@ type Destination struct {
 	retry     []int
 	keep      int
 	transport *http.Transport
+	maxAnswer int64
 }
 
 var _ event.Destination = (*Destination)(nil)
@@ -62,7 +63,7 @@ func New(cfg Config) (*Destination, error) {
 	}
 	d := &Destination{
 		target: target, retry: slices.Clone(cfg.RetryStatuses), keep: cfg.KeepAnswer,
-		extra: http.Header{}, transport: newTransport(cfg),
+		extra: http.Header{}, transport: newTransport(cfg), maxAnswer: cfg.MaxAnswer,
 	}
 	for name, value := range cfg.Headers {
 		d.extra.Set(name, value.Reveal())

@@ -1,0 +1,132 @@
+package httpout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
+
+var _ event.Responder = (*Destination)(nil)
+
+// Respond passes a request on to the application and its answer back: method,
+// path below the configured URL, query, the headers of the call and the body,
+// with the same CloudEvents headers, key and signature as a delivered event has.
+// What belongs to a connection stays on it, in both directions (RFC 9110 §7.6.1).
+func (d *Destination) Respond(ctx context.Context, c event.Call, attempt int) (event.Reply, event.Outcome) {
+	resp, err := d.transport.RoundTrip(d.call(ctx, &c, attempt, time.Now()))
+	if err != nil {
+		return event.Reply{}, failure(ctx, err)
+	}
+	body, err := readAnswer(resp, d.maxAnswer)
+	if err != nil {
+		o := failure(ctx, err)
+		if errors.Is(err, errAnswerTooLarge) {
+			o = event.Outcome{
+				Verdict: event.Reject, Happened: event.HappenedYes, Reason: fmt.Sprintf("the application's answer is larger than %d bytes", d.maxAnswer),
+				Hint: "answer in pages, or raise the route's callout.max_answer (Apex reads 6 MB at most)",
+			}
+		}
+		return event.Reply{}, o
+	}
+	return event.Reply{Status: resp.StatusCode, Header: endToEnd(resp.Header), Body: body}, d.answer(resp)
+}
+
+func (d *Destination) call(ctx context.Context, c *event.Call, attempt int, now time.Time) *http.Request {
+	target := d.below(c.Path, c.Query)
+	h := d.headers(ctx, &c.Event, attempt, now)
+	if len(c.Event.Data) == 0 {
+		delete(h, "Content-Type")
+	}
+	for name, values := range c.Header {
+		if isReserved(name) && name != "Content-Type" && name != "Content-Encoding" || isHop(name) {
+			continue
+		}
+		if _, configured := d.extra[name]; !configured {
+			h[name] = values
+		}
+	}
+	body := c.Event.Data
+	req := &http.Request{
+		Method: c.Method, URL: target, Host: target.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: h, ContentLength: int64(len(body)), Body: http.NoBody,
+	}
+	if len(body) > 0 {
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return req.WithContext(ctx)
+}
+
+// below returns the address of a path under the configured one.
+func (d *Destination) below(path, query string) *url.URL {
+	if path == "" && query == "" {
+		return d.target
+	}
+	u := *d.target
+	if path != "" {
+		escaped := strings.TrimSuffix(u.EscapedPath(), "/") + path
+		if plain, err := url.PathUnescape(escaped); err == nil {
+			u.Path, u.RawPath = plain, escaped
+		}
+	}
+	if query != "" {
+		u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
+	}
+	return &u
+}
+
+// errAnswerTooLarge ends the reading of an answer beyond its bound.
+var errAnswerTooLarge = errors.New("answer too large")
+
+func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
+	defer func() { _ = resp.Body.Close() }()
+	switch {
+	case resp.Request.Method == http.MethodHead:
+		return nil, nil
+	case resp.ContentLength > limit:
+		return nil, errAnswerTooLarge
+	case resp.ContentLength >= 0:
+		body := make([]byte, resp.ContentLength)
+		_, err := io.ReadFull(resp.Body, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		return nil, errAnswerTooLarge
+	}
+	return body, err
+}
+
+// endToEnd returns the headers that concern the receiver of an answer.
+func endToEnd(h http.Header) http.Header {
+	for _, field := range h["Connection"] {
+		for name := range strings.SplitSeq(field, ",") {
+			delete(h, textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	for name := range h {
+		if isHop(name) || name == "Content-Length" || name == "Date" {
+			delete(h, name)
+		}
+	}
+	return h
+}
+
+// isHop reports whether a header belongs to a connection.
+func isHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
