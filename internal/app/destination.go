@@ -10,12 +10,23 @@ import (
 
 // newDestination builds where a route's events go. It is closed with the gateway.
 func (g *Gateway) newDestination(s config.Route) (event.Destination, error) {
-	destination, err := httpout.New(httpout.Config{
+	return g.newHTTP(s, func(cfg *httpout.Config) {
+		if mode, _ := s.Callout.Mode(); mode == config.AnswerWaitThenAccept {
+			cfg.KeepAnswer = int(s.Callout.MaxAnswer) // for the caller, if it still waits
+		}
+	})
+}
+
+// newHTTP builds an application's endpoint, adjusted to how the route uses it.
+func (g *Gateway) newHTTP(s config.Route, adjust func(*httpout.Config)) (*httpout.Destination, error) {
+	cfg := httpout.Config{
 		URL: s.To.URL.Reveal(), Secrets: s.To.Secrets, Headers: s.To.Headers, RetryStatuses: s.To.RetryStatuses,
 		AllowPlainHTTP: s.To.AllowHTTP, Concurrency: s.Concurrency,
 		ConnectTimeout: min(httpout.Config{}.WithDefaults().ConnectTimeout, s.To.Timeout),
 		TLS:            &tls.Config{MinVersion: tls.VersionTLS12},
-	})
+	}
+	adjust(&cfg)
+	destination, err := httpout.New(cfg)
 	if err != nil {
 		return nil, err
 	}

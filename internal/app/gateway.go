@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
+	"github.com/sallyport-dev/sallyport/internal/callout"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/intake"
 	"github.com/sallyport-dev/sallyport/internal/run"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
@@ -22,6 +26,7 @@ import (
 // Gateway is a whole gateway, built and ready to run once.
 type Gateway struct {
 	log        *slog.Logger
+	lookup     config.Lookup
 	store      store.Store
 	supervisor *run.Supervisor
 	server     *control.Server
@@ -30,6 +35,9 @@ type Gateway struct {
 
 	subscribers []*subscription.Subscriber
 	dispatchers []*delivery.Dispatcher
+	acceptors   map[string]*callout.Acceptor // by route
+	relays      []*callout.Relay
+	intake      *intake.Server // nil where nobody calls
 }
 
 // Env is what the assembly takes from the process around it.
@@ -44,7 +52,7 @@ type Env struct {
 // New builds a gateway: it opens the store, binds the control address and
 // prepares everything else, but connects to nothing. On error nothing is left open.
 func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error) {
-	g := &Gateway{log: env.Log}
+	g := &Gateway{log: env.Log, lookup: env.Lookup}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.close())
@@ -68,7 +76,7 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 		return nil, err
 	}
 	g.closers = append(g.closers, tracing.close)
-	if err := g.addRoutes(s, owner, registry, tracing); err != nil {
+	if err := g.addRoutes(ctx, s, owner, registry, tracing); err != nil {
 		return nil, err
 	}
 	if err := g.addControl(ctx, s.Control, registry, env); err != nil {
@@ -108,7 +116,7 @@ func (g *Gateway) Addr() string { return g.server.Addr() }
 // Run runs the gateway until ctx is cancelled, then stops it in order: intake,
 // deliveries, operator API, store. It returns nil after a clean stop.
 func (g *Gateway) Run(ctx context.Context) error {
-	g.log.Info("gateway started", "control", g.Addr(), "topics", len(g.subscribers), "routes", len(g.dispatchers))
+	g.log.Info("gateway started", "control", g.Addr(), "callouts", g.CalloutAddr(), "topics", len(g.subscribers), "routes", len(g.dispatchers)+len(g.relays))
 	err := errors.Join(g.supervisor.Run(ctx), g.close())
 	if err == nil {
 		g.log.Info("gateway stopped")
@@ -132,10 +140,14 @@ func (g *Gateway) close() error {
 }
 
 func (g *Gateway) dispatcherStatus() []delivery.Status {
-	all := make([]delivery.Status, len(g.dispatchers))
-	for i, d := range g.dispatchers {
-		all[i] = d.Status()
+	all := make([]delivery.Status, 0, len(g.dispatchers)+len(g.relays))
+	for _, d := range g.dispatchers {
+		all = append(all, d.Status())
 	}
+	for _, r := range g.relays {
+		all = append(all, r.Status())
+	}
+	slices.SortFunc(all, func(a, b delivery.Status) int { return strings.Compare(a.Route, b.Route) })
 	return all
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,13 +36,16 @@ type binding struct {
 // addRoutes builds a dispatcher for every route and a subscriber for every
 // topic; routes on one topic share its subscription, because delivered events
 // are counted against the org's allowance.
-func (g *Gateway) addRoutes(s config.Settings, owner string, registry *prometheus.Registry, tracing *tracing) error {
+func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string, registry *prometheus.Registry, tracing *tracing) error {
 	bindings, err := compileRoutes(s.Routes)
 	if err != nil {
 		return err
 	}
 	org, err := g.addOrg(s, registry)
 	if err != nil {
+		return err
+	}
+	if err := g.addCallouts(ctx, s, bindings, registry); err != nil {
 		return err
 	}
 	metrics := delivery.NewMetrics(registry)
@@ -164,7 +168,8 @@ func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metri
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: g.store, Destination: b.route.To(destination), Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
+		Queue: g.store, Destination: b.route.To(destination), Settled: g.settled(name),
+		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {
 		return err

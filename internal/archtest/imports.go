@@ -23,7 +23,7 @@ type Room struct {
 
 var (
 	floor   = []string{"internal/event", "internal/salesforce", "internal/secret"}
-	engines = []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch"}
+	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch"}
 	wires   = []string{
 		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
 		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
@@ -111,6 +111,14 @@ var Rooms = []Room{
 		Why: "who calls is decided without knowing what is called",
 	},
 	{
+		Path: "internal/callout/...", May: allowed(floor, []string{"internal/route", "internal/delivery"}),
+		Why: "an engine decides by the floor's words and interfaces of its own; a request is let in for a route and waits for its delivery",
+	},
+	{
+		Path: "internal/intake", May: allowed(floor, []string{"internal/callout", "internal/run"}),
+		Why: "a surface lets requests in and writes answers; what they are is the engine's",
+	},
+	{
 		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg"}),
 		Why: "the store persists the engines' types behind the interfaces that they declare",
 	},
@@ -132,7 +140,7 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/app/...", May: allowed(floor, engines, wires, []string{
-			"internal/config", "internal/connect/...", "internal/control", "internal/run", "internal/store/...",
+			"internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/run", "internal/store/...",
 		}),
 		Why: "the assembly builds the gateway; what it is shown in, and what it is tried on, stay outside",
 	},

@@ -93,7 +93,11 @@ func (a *Acceptor) Accept(ctx context.Context, req Request) (Answer, *Problem) {
 		a.metrics.count(&Answer{}, problem, time.Since(req.Received))
 		return Answer{}, problem
 	}
-	return a.AcceptEvent(ctx, NewEvent(a.route.Name(), &req), req.Key != "", req)
+	e := NewEvent(a.route.Name(), &req)
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	return a.AcceptEvent(ctx, e, req.Key != "", req)
 }
 
 // CheckData refuses data that is not JSON: every destination, filter and

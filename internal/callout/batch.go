@@ -170,6 +170,7 @@ func NameItems(items []Item, key string) {
 	for i := range items {
 		item := &items[i]
 		switch {
+		case item.Problem != nil:
 		case item.Event.ID != "":
 			item.Keyed = true
 		case key != "":

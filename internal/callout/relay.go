@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/route"
@@ -96,6 +94,9 @@ func readsOnly(method string) bool { return method == "GET" || method == "HEAD" 
 // pattern.
 func (r *Relay) call(req *Request) (call event.Call, filtered bool, problem *Problem) {
 	e := NewEvent(r.route.Name(), req)
+	if e.ID == "" {
+		e.ID = newID()
+	}
 	if len(req.Body) > 0 {
 		kept, ok := r.route.Accept(e)
 		if !ok {
@@ -113,14 +114,11 @@ func (r *Relay) call(req *Request) (call event.Call, filtered bool, problem *Pro
 	return event.Call{Event: e, Method: req.Method, Path: req.Path, Query: req.Query, Header: req.Header}, false, nil
 }
 
-// NewEvent is a request as an event.
+// NewEvent is a request as an event; its id is the request's key, which may be empty.
 func NewEvent(routeName string, req *Request) event.Event {
 	e := event.Event{
 		ID: req.Key, Source: source(req.OrgID, routeName), Type: "com.salesforce.callout." + routeName, Time: req.Received.UTC(),
 		Key: req.OrderKey, OrgID: req.OrgID, TraceParent: req.TraceParent, Data: req.Body,
-	}
-	if e.ID == "" {
-		e.ID = ulid.Make().String()
 	}
 	return e
 }

@@ -1,7 +1,6 @@
 package httpout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +25,10 @@ func (d *Destination) Respond(ctx context.Context, c event.Call, attempt int) (e
 	if err != nil {
 		return event.Reply{}, failure(ctx, err)
 	}
-	body, err := readAnswer(resp, d.maxAnswer)
+	body, err := readReply(resp, d.maxAnswer)
 	if err != nil {
 		o := failure(ctx, err)
-		if errors.Is(err, errAnswerTooLarge) {
+		if errors.Is(err, errTooLarge) {
 			o = event.Outcome{
 				Verdict: event.Reject, Happened: event.HappenedYes, Reason: fmt.Sprintf("the application's answer is larger than %d bytes", d.maxAnswer),
 				Hint: "answer in pages, or raise the route's callout.max_answer (Apex reads 6 MB at most)",
@@ -41,30 +40,21 @@ func (d *Destination) Respond(ctx context.Context, c event.Call, attempt int) (e
 }
 
 func (d *Destination) call(ctx context.Context, c *event.Call, attempt int, now time.Time) *http.Request {
-	target := d.below(c.Path, c.Query)
 	h := d.headers(ctx, &c.Event, attempt, now)
 	if len(c.Event.Data) == 0 {
-		delete(h, "Content-Type")
+		delete(h.header, "Content-Type")
 	}
 	for name, values := range c.Header {
-		if isReserved(name) && name != "Content-Type" && name != "Content-Encoding" || isHop(name) {
+		if isReserved(name) && name != "Content-Type" || isHop(name) {
 			continue
 		}
 		if _, configured := d.extra[name]; !configured {
-			h[name] = values
+			h.header[name] = values
 		}
 	}
-	body := c.Event.Data
-	req := &http.Request{
-		Method: c.Method, URL: target, Host: target.Host,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: h, ContentLength: int64(len(body)), Body: http.NoBody,
-	}
-	if len(body) > 0 {
-		req.Body = io.NopCloser(bytes.NewReader(body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	}
-	return req.WithContext(ctx)
+	req := d.post(ctx, h, c.Event.Data)
+	req.Method, req.URL = c.Method, d.below(c.Path, c.Query)
+	return req
 }
 
 // below returns the address of a path under the configured one.
@@ -85,25 +75,17 @@ func (d *Destination) below(path, query string) *url.URL {
 	return &u
 }
 
-// errAnswerTooLarge ends the reading of an answer beyond its bound.
-var errAnswerTooLarge = errors.New("answer too large")
-
-func readAnswer(resp *http.Response, limit int64) ([]byte, error) {
+// readReply reads and closes the body of an answer.
+func readReply(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength < 0 || resp.ContentLength > limit {
+		return readAnswer(resp.Body, int(limit)) // which fails if it is too large
+	}
 	defer func() { _ = resp.Body.Close() }()
-	switch {
-	case resp.Request.Method == http.MethodHead:
+	if resp.Request.Method == http.MethodHead {
 		return nil, nil
-	case resp.ContentLength > limit:
-		return nil, errAnswerTooLarge
-	case resp.ContentLength >= 0:
-		body := make([]byte, resp.ContentLength)
-		_, err := io.ReadFull(resp.Body, body)
-		return body, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err == nil && int64(len(body)) > limit {
-		return nil, errAnswerTooLarge
-	}
+	body := make([]byte, resp.ContentLength)
+	_, err := io.ReadFull(resp.Body, body)
 	return body, err
 }
 

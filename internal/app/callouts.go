@@ -1,0 +1,158 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport-dev/sallyport/internal/callout"
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/intake"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/run"
+)
+
+// herokuRouter is when Heroku's router gives up waiting (H12).
+const herokuRouter = 30 * time.Second
+
+// addCallouts builds what callers and the application's own events come in by:
+// a relay for a route whose callers wait, an acceptor for one that keeps its events, and
+// the listener in front of them.
+func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings []binding, registry *prometheus.Registry) error {
+	if !s.Listens() {
+		return nil
+	}
+	metrics := callout.NewMetrics(registry)
+	router := g.routerTimeout(s)
+	g.acceptors = map[string]*callout.Acceptor{}
+	var routes []intake.Route
+	for _, b := range bindings {
+		var r intake.Route
+		var err error
+		switch arrives := b.settings.Arrives; {
+		case arrives == config.ArrivesCallout && b.settings.Waits == config.WaitsNone:
+			r, err = g.newRelay(b, router, metrics)
+		case arrives == config.ArrivesCallout, arrives == config.ArrivesHTTP:
+			r, err = g.newAcceptor(b, router, metrics)
+		default:
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("route %q: %w", b.route.Name(), err)
+		}
+		routes = append(routes, r)
+	}
+	return g.listen(ctx, s, routes)
+}
+
+func (g *Gateway) listen(ctx context.Context, s config.Settings, routes []intake.Route) error {
+	l := s.Listen
+	certificate, err := listenTLS(l.TLS, g.log)
+	if err != nil {
+		return err
+	}
+	g.intake, err = intake.Listen(ctx, intake.Config{
+		Listen: l.Address, TLS: certificate, AllowPlain: l.AllowHTTP,
+		MaxBody: int64(l.MaxBody), MaxHeader: int64(l.MaxHeader),
+		HeaderTimeout: l.HeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
+		MaxConnections: l.MaxConnections, MaxInFlight: l.MaxInFlight,
+		// The operator API and the store still have to go after it.
+		Grace: s.Shutdown.Grace - 2*time.Second, Log: g.log,
+	}, routes)
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, func() error { _ = g.intake.Close(); return nil }) // closed already after a run
+	// It stops beside the deliveries, because callers who wait for one hear of it.
+	return g.supervisor.Add(run.Spec{Worker: g.intake, Stage: run.Delivery, Vital: true})
+}
+
+func listenTLS(s config.ListenTLS, log *slog.Logger) (*tls.Config, error) {
+	if s.CertFile == "" {
+		return nil, nil // plain, which the listener holds against its address
+	}
+	return intake.Certificate(s.CertFile, s.KeyFile, log)
+}
+
+// routerTimeout is when whoever stands in front gives up: what is set, or
+// Heroku's where a dyno is recognized.
+func (g *Gateway) routerTimeout(s config.Settings) time.Duration {
+	if _, onDyno := g.lookup("DYNO"); onDyno && !s.IsSet("listen.router_timeout") {
+		return herokuRouter
+	}
+	return s.Listen.RouterTimeout
+}
+
+func (g *Gateway) newRelay(b binding, router time.Duration, metrics *callout.Metrics) (intake.Route, error) {
+	s, c := b.settings, b.settings.Callout
+	app, err := g.newHTTP(s, func(cfg *httpout.Config) {
+		cfg.Concurrency, cfg.MaxAnswer = c.InFlight, int64(c.MaxAnswer)
+	})
+	if err != nil {
+		return intake.Route{}, err
+	}
+	relay, err := callout.NewRelay(callout.RelayConfig{
+		Deadline: c.Deadline, RouterTimeout: router, TryTimeout: s.To.Timeout, Tries: c.Tries, Hedge: c.Hedge, InFlight: c.InFlight,
+		Remember: s.Remember, Failures: orOff(s.Breaker.Failures), ProbeMax: s.Breaker.ProbeMax,
+	}, callout.RelayDeps{Route: b.route, App: app, Keys: g.store, Metrics: metrics, Log: g.log})
+	if err != nil {
+		return intake.Route{}, err
+	}
+	g.relays = append(g.relays, relay)
+	return intake.Route{Name: b.route.Name(), Relay: relay, Headers: c.Headers}, nil
+}
+
+func (g *Gateway) newAcceptor(b binding, router time.Duration, metrics *callout.Metrics) (intake.Route, error) {
+	name, s := b.route.Name(), b.settings
+	own := s.Arrives == config.ArrivesHTTP
+	prefix := "/callouts/" + name
+	if own {
+		prefix = "/events/" + name
+	}
+	room, err := g.waitingRoom()
+	if err != nil {
+		return intake.Route{}, err
+	}
+	_, wait := s.Callout.Mode()
+	acceptor, err := callout.NewAcceptor(callout.AcceptorConfig{
+		Prefix: prefix, Wait: wait, RouterTimeout: router, Remember: s.Remember,
+	}, callout.AcceptorDeps{Route: b.route, Intake: room, Find: g.store.Find, Metrics: metrics, Log: g.log})
+	if err != nil {
+		return intake.Route{}, err
+	}
+	g.acceptors[name] = acceptor
+	return intake.Route{Name: name, Events: own, Acceptor: acceptor}, nil
+}
+
+// waitingRoom is where events wait that are handed over.
+func (g *Gateway) waitingRoom() (route.Intake, error) {
+	room, ok := g.store.(route.Intake)
+	if !ok {
+		return nil, errors.New("the store keeps no events that are handed over yet")
+	}
+	return room, nil
+}
+
+// settled tells the callers who wait for a route's events how those ended; nil
+// where nobody waits.
+func (g *Gateway) settled(name string) func(event.Event, event.Outcome) {
+	if acceptor, ok := g.acceptors[name]; ok {
+		return acceptor.Settled
+	}
+	return nil
+}
+
+// CalloutAddr is where callouts come in; empty where no route is called.
+func (g *Gateway) CalloutAddr() string {
+	if g.intake == nil {
+		return ""
+	}
+	return g.intake.Addr()
+}
