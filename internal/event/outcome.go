@@ -51,7 +51,7 @@ type Outcome struct {
 	// Hint is what a person can do about it; may be empty.
 	Hint string
 	// Answer is what the destination answered to an event it took; nil unless the
-	// destination was built to keep answers and there was one within its bound.
+	// destination was built to keep answers and there was one.
 	Answer *Answer
 }
 
@@ -60,4 +60,7 @@ type Outcome struct {
 type Answer struct {
 	ContentType string
 	Body        []byte
+	// Truncated says that the answer was larger than the bound it was kept under; Body
+	// is then not all of it.
+	Truncated bool
 }

@@ -31,9 +31,14 @@ func (r *Route) key(e *event.Event) string {
 // else as its JSON text.
 func fieldKey(e *event.Event, field string) (string, bool) {
 	raw, ok := member(e.Data, field)
-	if !ok && strings.HasPrefix(e.Type, changeTypePrefix) {
+	switch {
+	case ok:
+	case strings.HasPrefix(e.Type, changeTypePrefix):
 		fields, _ := member(e.Data, "fields")
 		raw, ok = member(fields, field)
+	default: // an event that names its own object has the fields in its record
+		record, _ := member(e.Data, "record")
+		raw, ok = member(record, field)
 	}
 	if !ok {
 		return "", false

@@ -111,7 +111,7 @@ func (r *Route) Ordered() bool { return r.cfg.OrderBy != OrderByNone }
 // the route: with its Route and its ordering key. Only a filter that says no
 // keeps an event out. An undecodable event and one that the filter fails on are taken.
 func (r *Route) Accept(e event.Event) (kept event.Event, ok bool) {
-	if r.filter != nil && e.Type != event.TypeUndecodable && r.refuses(e) {
+	if r.filter != nil && e.Type != event.TypeUndecodable && e.Type != typeMalformedReply && r.refuses(e) {
 		return event.Event{}, false
 	}
 	e.Key = r.key(&e)

@@ -72,6 +72,8 @@ func (r *Route) prepare(e *event.Event) (refused event.Outcome, ok bool) {
 	case e.Type == event.TypeUndecodable:
 		return reject("the source could not decode the payload",
 			"compare the event's schema with the one in the org; redrive does not help until the payload can be decoded"), false
+	case e.Type == typeMalformedReply:
+		return refuseReply(e.Data), false
 	case r.filter == nil && r.transform == nil:
 		return event.Outcome{}, true
 	}

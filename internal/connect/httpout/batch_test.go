@@ -249,9 +249,13 @@ func TestKeepAnswer_ReturnsWhatTheApplicationSaidWithinItsBound(t *testing.T) {
 				t.Errorf("outcome %+v", o)
 			}
 			switch {
+			case name == "too large":
+				if o.Answer == nil || !o.Answer.Truncated || len(o.Answer.Body) > c.keep {
+					t.Errorf("answer %+v, want one that says it was larger", o.Answer)
+				}
 			case c.want == "" && o.Answer != nil:
 				t.Errorf("kept %q", o.Answer.Body)
-			case c.want != "" && (o.Answer == nil || string(o.Answer.Body) != c.want || o.Answer.ContentType != "text/x-words"):
+			case c.want != "" && (o.Answer == nil || string(o.Answer.Body) != c.want || o.Answer.Truncated || o.Answer.ContentType != "text/x-words"):
 				t.Errorf("answer %+v", o.Answer)
 			}
 		})

@@ -29,7 +29,8 @@ type Config struct {
 	// again on the schedule. Default none beyond 408, 425 and 429.
 	RetryStatuses []int
 	// KeepAnswer is the most bytes of an answer to a delivered event that are
-	// returned with its outcome; a larger answer is not. Default 0: none is kept.
+	// returned with its outcome; of a larger answer only that it was larger. Default 0:
+	// none is kept.
 	// Answers to batches are not kept.
 	KeepAnswer int
 	// AllowPlainHTTP permits http:// to a host other than this one.

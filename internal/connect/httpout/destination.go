@@ -100,13 +100,16 @@ func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) e
 
 // keepAnswer adds the answer's body to the outcome of a delivered event. An
 // answer that does not arrive whole is none: the event is sent again, because what
-// the application wanted to say may matter. One that is too large is forgotten.
+// the application wanted to say may matter. One that is too large is known to have
+// been, and no more.
 func (d *Destination) keepAnswer(ctx context.Context, resp *http.Response, o event.Outcome) event.Outcome {
 	body, err := readAnswer(resp.Body, d.keep)
 	switch {
 	case err == nil && len(body) > 0:
 		o.Answer = &event.Answer{ContentType: resp.Header.Get("Content-Type"), Body: body}
-	case err != nil && !errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge):
+		o.Answer = &event.Answer{ContentType: resp.Header.Get("Content-Type"), Truncated: true}
+	case err != nil:
 		return failure(ctx, err)
 	}
 	return o
