@@ -41,6 +41,10 @@ type Batch struct {
 	// Position is the place after the last event of the batch (or, on a quiet
 	// topic, the newest place the source has told of); nil where it is not known yet.
 	Position Position
+	// Positions are the places after each event, for who stops inside the batch: nil
+	// where the source does not tell, else as long as Events, with nil after an event
+	// that shares its place with the next.
+	Positions []Position
 	// Received is when the batch arrived.
 	Received time.Time
 }

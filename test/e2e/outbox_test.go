@@ -11,8 +11,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/sallyport-dev/sallyport/internal/control"
 )
 
 const outboxOrg = `
@@ -147,9 +145,7 @@ func platformEventsComeBack(t *testing.T, where place, refill string) {
 	arrive()
 	// A gateway that was killed before the org told a position finds the old one
 	// refused again, and nothing missing.
-	eventually(t, time.Minute, func() bool {
-		return !slices.ContainsFunc(g.gaps(), func(gap control.Gap) bool { return gap.State != "refilled" })
-	}, func() string { return fmt.Sprintf("gaps: %+v", g.gaps()) })
+	eventually(t, time.Minute, g.refilled, func() string { return fmt.Sprintf("gaps: %+v", g.gaps()) })
 	// Of the rows within five minutes after the hole, the stream has the events too;
 	// the refill, which comes first, brings them.
 	if gap := g.gaps()[len(g.gaps())-1]; gap.Refilled < missed || gap.Refilled > missed+200 || gap.Read < gap.Refilled || gap.From.IsZero() || gap.Until.IsZero() {

@@ -31,14 +31,21 @@ type batch struct {
 	types  map[string]string
 	typeAt []byte // scratch for looking up types
 
-	data     []byte // becomes the events' Data
-	text     []byte // becomes the events' Subject, Key and TraceParent
-	spans    []spans
-	events   []event.Event
-	received time.Time
-	size     int // payload bytes of this batch
-	growth   int // JSON bytes per 100 payload bytes, of the last batch
+	data      []byte // becomes the events' Data
+	text      []byte // becomes the events' Subject, Key and TraceParent
+	spans     []spans
+	events    []event.Event
+	positions []event.Position
+	received  time.Time
+	size      int // payload bytes of this batch
+	growth    int // JSON bytes per 100 payload bytes, of the last batch
 }
+
+// maxData is the JSON of a batch above which it is handed over although more of the
+// same response waits: one event of many records becomes as many events.
+const maxData = 8 << 20
+
+func (b *batch) full() bool { return len(b.data) >= maxData }
 
 // span is a part of batch.text.
 type span struct{ from, to int }
@@ -58,30 +65,66 @@ func newBatch(org string, topic salesforce.Topic) batch {
 	}
 }
 
-func (b *batch) begin(resp pubsub.Response) {
-	n := len(resp.Events)
+// begin starts a batch of what is left of a response.
+func (b *batch) begin(left []pubsub.RawEvent, received time.Time) {
+	n := len(left)
 	b.size = 0
-	for i := range resp.Events {
-		b.size += len(resp.Events[i].Payload)
+	for i := range left {
+		b.size += len(left[i].Payload)
 	}
-	b.data = make([]byte, 0, b.size*(b.growth+5)/100+64*n)
+	b.data = make([]byte, 0, min(b.size*(b.growth+5)/100+64*n, maxData+maxData/4))
 	b.events = make([]event.Event, 0, n)
+	b.positions = make([]event.Position, 0, n)
 	b.text = b.text[:0]
 	b.spans = b.spans[:0]
-	b.received = resp.Received
+	b.received = received
 }
 
-// add decodes one event. What does not decode becomes an undecodable event.
-func (b *batch) add(raw *pubsub.RawEvent, plan *pubsub.Plan) {
+// add decodes one event, or what comes of it from one of its records on. It
+// returns the record to go on with, 0 when the event is done. What does not decode becomes
+// an undecodable event.
+func (b *batch) add(raw *pubsub.RawEvent, plan *pubsub.Plan, record int) (next int) {
+	from := len(b.data)
 	data, err := plan.AppendJSON(b.data, raw.Payload, &b.d)
 	if err != nil {
 		b.addUndecodable(raw, err)
-		return
+		return 0
+	}
+	if b.d.Splits() {
+		return b.split(raw, plan, data[from:], record)
 	}
 	b.data = data
-	s := spans{dataEnd: len(data)}
-	if id := b.d.RecordID; id != nil && string(id) != overflowID {
-		s.subject = b.keep(id)
+	var id []byte
+	if len(b.d.RecordIDs) > 0 && string(b.d.RecordIDs[0]) != overflowID {
+		id = b.d.RecordIDs[0]
+	}
+	b.push(raw.ID, raw, plan, id)
+	return 0
+}
+
+// split makes an event for each record of one that names several: they were changed
+// alike in one transaction, and each is ordered and known by its own Id. whole is
+// the event's JSON, just behind what counts of the batch's.
+func (b *batch) split(raw *pubsub.RawEvent, plan *pubsub.Plan, whole []byte, record int) (next int) {
+	whole = append([]byte(nil), whole...)
+	head, tail := whole[:b.d.IDsFrom], whole[b.d.IDsTo:]
+	for ; record < len(b.d.RecordIDs); record++ {
+		if b.full() {
+			return record
+		}
+		id := b.d.RecordIDs[record]
+		b.data = append(append(append(b.data, head...), `["`...), id...)
+		b.data = append(append(b.data, `"]`...), tail...)
+		b.push(baseID(raw)+"/"+string(id), raw, plan, id)
+	}
+	return 0
+}
+
+// push adds an event whose data is written; record is the Id of its record.
+func (b *batch) push(id string, raw *pubsub.RawEvent, plan *pubsub.Plan, record []byte) {
+	s := spans{dataEnd: len(b.data)}
+	if record != nil {
+		s.subject = b.keep(record)
 	}
 	s.key = s.subject
 	if b.d.Key != nil {
@@ -91,14 +134,21 @@ func (b *batch) add(raw *pubsub.RawEvent, plan *pubsub.Plan) {
 	if b.d.Timed {
 		at = time.UnixMilli(b.d.Millis).UTC()
 	}
-	b.push(raw, b.typeOf(plan), at, s)
+	b.put(id, raw, b.typeOf(plan), at, s)
 }
 
-func (b *batch) push(raw *pubsub.RawEvent, typ string, at time.Time, s spans) {
-	id := raw.ID
+// baseID is the event's id: the bus gives every event a UUID; a position is the
+// next best stable id.
+func baseID(raw *pubsub.RawEvent) string {
+	if raw.ID == "" {
+		return "replay-" + raw.ReplayID.String()
+	}
+	return raw.ID
+}
+
+func (b *batch) put(id string, raw *pubsub.RawEvent, typ string, at time.Time, s spans) {
 	if id == "" {
-		// The bus gives every event a UUID; a position is the next best stable id.
-		id = "replay-" + raw.ReplayID.String()
+		id = baseID(raw)
 	}
 	from := len(b.text)
 	b.text = appendTrace(b.text, raw.Headers, id)
@@ -107,6 +157,14 @@ func (b *batch) push(raw *pubsub.RawEvent, typ string, at time.Time, s spans) {
 	b.events = append(b.events, event.Event{
 		ID: id, Source: b.source, Type: typ, Time: at, OrgID: b.org,
 	})
+	b.positions = append(b.positions, nil)
+}
+
+// placed says that everything of the events so far has come, up to a place.
+func (b *batch) placed(at event.Position) {
+	if n := len(b.positions); n > 0 {
+		b.positions[n-1] = at
+	}
 }
 
 func (b *batch) keep(text []byte) span {
@@ -154,7 +212,7 @@ func (b *batch) addUndecodable(raw *pubsub.RawEvent, why error) {
 		SchemaID: raw.SchemaID, Payload: base64.StdEncoding.EncodeToString(raw.Payload), Error: why.Error(),
 	})
 	b.data = append(b.data, data...)
-	b.push(raw, event.TypeUndecodable, b.received, spans{dataEnd: len(b.data)})
+	b.put(raw.ID, raw, event.TypeUndecodable, b.received, spans{dataEnd: len(b.data)})
 }
 
 // finish cuts the buffers, which no longer move, into the events.
@@ -173,6 +231,6 @@ func (b *batch) finish() []event.Event {
 		e.TraceParent = text[s.trace.from:s.trace.to]
 	}
 	events := b.events
-	b.events, b.data = nil, nil
+	b.events, b.data, b.positions = nil, nil, nil
 	return events
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,8 @@ func TestStream_ChangeEvents(t *testing.T) {
 	}
 	want := []attributes{
 		{"u1", "com.salesforce.change.Account.create", id, "005a", `{"Name":"Acme","OwnerId":"005a"}}`},
-		{"u2", "com.salesforce.change.Account.update", id, id, `{"Name":"Acme 2"}}`},
+		{"u2/" + id, "com.salesforce.change.Account.update", id, id, `{"Name":"Acme 2"}}`},
+		{"u2/0015e00000AbCdFAAV", "com.salesforce.change.Account.update", "0015e00000AbCdFAAV", "0015e00000AbCdFAAV", `{"Name":"Acme 2"}}`},
 		{"u3", "com.salesforce.change.Account.delete", id, id, `{}}`},
 		{"u4", "com.salesforce.change.Account.gap-update", id, id, `{}}`},
 		{"u5", "com.salesforce.change.Account.gap-overflow", "", "", `{}}`},
@@ -87,6 +89,49 @@ func TestStream_ChangeEvents(t *testing.T) {
 	}
 	if b.asked("account") != 1 {
 		t.Errorf("the schema was asked for %d times", b.asked("account"))
+	}
+}
+
+// Events of several records are handed over in bounded batches. The place after an
+// event is told with its last record, and never between two events of one place.
+func TestStream_SplitsInBoundedBatches(t *testing.T) {
+	t.Parallel()
+	records := make([]string, 60)
+	for i := range records {
+		records[i] = fmt.Sprintf("0015e00000%05dAAA", i)
+	}
+	large := strings.Repeat("x", 400_000)
+	b := &bus{subscribe: sends(&pubsubpb.FetchResponse{Events: []*pubsubpb.ConsumerEvent{
+		consumerEvent("u1", "account", "r1", account(t, "CREATE", records[:1], nil, "small", nil)),
+		consumerEvent("u2", "account", "r2", account(t, "CREATE", records, nil, large, nil)),
+		consumerEvent("u3", "account", "r2", account(t, "CREATE", records[:1], nil, "of the same place", nil)),
+		consumerEvent("u4", "account", "r4", account(t, "DELETE", records[:2], nil, nil, nil)),
+	}})}
+	stream := open(t, source(t, b, "/data/AccountChangeEvent", eventbus.Config{}), event.Start{})
+	var ids, places []string
+	batches := 0
+	for len(ids) < 1+60+1+2 {
+		batch := next(t, stream)
+		batches++
+		size := 0
+		for i, e := range batch.Events {
+			size += len(e.Data)
+			ids, places = append(ids, e.ID), append(places, string(batch.Positions[i]))
+			if batch.Positions[i] != nil && i > 0 && batch.Position == nil {
+				t.Error("a batch with a place in it has none")
+			}
+		}
+		if size > 9<<20 {
+			t.Errorf("a batch of %d bytes", size)
+		}
+	}
+	if want := "u2/" + records[59]; batches < 3 || ids[60] != want || ids[63] != "u4/"+records[1] {
+		t.Errorf("%d batches, event 60 is %s, want %s", batches, ids[60], want)
+	}
+	for i, place := range places {
+		if want := map[int]string{0: "r1", 61: "r2", 63: "r4"}[i]; place != want {
+			t.Errorf("after event %d the place is %q, want %q", i, place, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package eventbus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -29,6 +30,10 @@ type Stream struct {
 	cancel context.CancelFunc
 	batch  batch
 	plans  map[string]planEntry
+
+	// resp is the response being decoded: from event at on, and of that from record on.
+	resp       pubsub.Response
+	at, record int
 }
 
 var _ event.Stream = (*Stream)(nil)
@@ -52,35 +57,52 @@ func newStream(s *Source, org salesforce.ID, sub *pubsub.Subscription, cancel co
 // ctx ends. The events of a batch share memory: keeping one keeps the batch.
 func (s *Stream) Next(ctx context.Context) (event.Batch, error) {
 	for {
+		if s.at < len(s.resp.Events) {
+			return s.decode(ctx)
+		}
 		resp, err := s.sub.Recv(ctx)
 		if err != nil {
 			return event.Batch{}, err
 		}
-		if len(resp.Events) > 0 {
-			return s.decode(ctx, resp)
-		}
-		if !resp.Latest.IsZero() {
+		s.resp, s.at, s.record = resp, 0, 0
+		if len(resp.Events) == 0 && !resp.Latest.IsZero() {
 			return event.Batch{Position: event.Position(resp.Latest), Received: resp.Received}, nil
 		}
 	}
 }
 
-func (s *Stream) decode(ctx context.Context, resp pubsub.Response) (event.Batch, error) {
-	s.batch.begin(resp)
-	for i := range resp.Events {
-		raw := &resp.Events[i]
+// decode makes a batch of the response, or of as much of it as a batch may hold.
+func (s *Stream) decode(ctx context.Context) (event.Batch, error) {
+	events := s.resp.Events
+	s.batch.begin(events[s.at:], s.resp.Received)
+	for s.at < len(events) && !s.batch.full() {
+		raw := &events[s.at]
 		plan, err := s.plan(ctx, raw.SchemaID)
 		switch {
 		case err == nil:
-			s.batch.add(raw, plan)
+			s.record = s.batch.add(raw, plan, s.record)
 		case isUnusable(err):
 			s.batch.addUndecodable(raw, err)
+			s.record = 0
 		default:
 			return event.Batch{}, err
 		}
+		if s.record > 0 {
+			break
+		}
+		s.at++
+		// Enrichment makes several events of one place.
+		if s.at == len(events) || !bytes.Equal(events[s.at].ReplayID, raw.ReplayID) {
+			s.batch.placed(event.Position(raw.ReplayID))
+		}
 	}
-	last := resp.Events[len(resp.Events)-1].ReplayID
-	return event.Batch{Events: s.batch.finish(), Position: event.Position(last), Received: resp.Received}, nil
+	positions := s.batch.positions
+	b := event.Batch{Positions: positions, Received: s.resp.Received}
+	for i := len(positions) - 1; i >= 0 && b.Position == nil; i-- {
+		b.Position = positions[i]
+	}
+	b.Events = s.batch.finish()
+	return b, nil
 }
 
 // errUnusable marks a schema without which its events cannot be decoded however

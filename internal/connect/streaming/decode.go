@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,21 +24,43 @@ const (
 	overflowID = "000000000000000AAA"
 )
 
-// event makes one event. An error means that it could not be had for now, so that
-// the stream must end and the event come again.
-func (s *Stream) event(ctx context.Context, raw *cometd.RawEvent, received time.Time) (event.Event, error) {
+// events makes the events of one that came: one, or as many as it has records. An
+// error means that it could not be had for now, so that the stream must end and
+// the event come again.
+func (s *Stream) events(ctx context.Context, raw *cometd.RawEvent, received time.Time) ([]event.Event, error) {
 	d, err := raw.Decode(s.source.cfg.KeyField)
 	if err == nil && raw.Placed {
 		e, err := s.decoded(ctx, raw, &d, received)
-		if _, unusable := errors.AsType[errUnusable](err); !unusable {
-			return e, err
+		if _, unusable := errors.AsType[errUnusable](err); unusable {
+			return []event.Event{s.undecodable(raw, err, received)}, nil
 		}
-		return s.undecodable(raw, err, received), nil
+		if err == nil && d.Splits() {
+			return split(e, &d), nil
+		}
+		return []event.Event{e}, err
 	}
 	if err == nil {
 		err = errors.New("the event has no replay id")
 	}
-	return s.undecodable(raw, err, received), nil
+	return []event.Event{s.undecodable(raw, err, received)}, nil
+}
+
+// split makes an event for each record of one that names several, with the ids that
+// package eventbus gives them.
+func split(whole event.Event, d *cometd.Decoded) []event.Event {
+	all := make([]event.Event, len(d.RecordIDs))
+	for i, id := range d.RecordIDs {
+		e := whole
+		e.ID, e.Subject, e.Key = whole.ID+"/"+id, id, d.Key
+		if e.Key == "" {
+			e.Key = id
+		}
+		e.TraceParent = trace(e.ID)
+		quoted, _ := json.Marshal([]string{id}) // texts always marshal
+		e.Data = slices.Concat(whole.Data[:d.IDsFrom], quoted, whole.Data[d.IDsTo:])
+		all[i] = e
+	}
+	return all
 }
 
 func (s *Stream) decoded(ctx context.Context, raw *cometd.RawEvent, d *cometd.Decoded, received time.Time) (event.Event, error) {
@@ -51,8 +74,8 @@ func (s *Stream) decoded(ctx context.Context, raw *cometd.RawEvent, d *cometd.De
 		}
 		e.Type = typeEvent + name
 	}
-	if d.RecordID != overflowID {
-		e.Subject = d.RecordID
+	if len(d.RecordIDs) > 0 && d.RecordIDs[0] != overflowID {
+		e.Subject = d.RecordIDs[0]
 	}
 	if e.Key = d.Key; e.Key == "" {
 		e.Key = e.Subject

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/orgsim"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/fault"
+	"github.com/sallyport-dev/sallyport/internal/orgsim/record"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/cometd"
@@ -196,7 +197,12 @@ func TestOrg_BothTransportsGiveTheSameEvents(t *testing.T) {
 	check(t, w.rest.Update(t.Context(), "Account", saved.ID, map[string]any{"Phone": nil, "BillingCity": nil, "NumberOfEmployees": 8}))
 	check(t, w.rest.Update(t.Context(), "Account", saved.ID, map[string]any{"BillingCity": "Ulm", "BillingStreet": nil, "AnnualRevenue": 3}))
 	check(t, w.rest.Delete(t.Context(), "Account", saved.ID))
-	for topic, n := range map[string]int{orderTopic: 41, accountTopic: 4, "/data/ChangeEvents": 4} {
+	// Like changes of one transaction are one event of the bus, and one for each record here.
+	account, _ := w.org.Catalog().Object("Account")
+	alike := []record.Row{{"Name": "Alike"}, {"Name": "Alike"}, {"Name": "Alike"}}
+	made, err := w.org.Records().InsertMany(t.Context(), record.Actor{User: w.org.Sessions().Users()[0].ID}, account, alike)
+	check(t, err)
+	for topic, n := range map[string]int{orderTopic: 41, accountTopic: 7, "/data/ChangeEvents": 7} {
 		for _, key := range []string{"", "Order_Number__c", "Phone"} {
 			want, got := w.reader(w.source("pubsub", topic, key), event.Start{Earliest: true}), w.reader(w.source("cometd", topic, key), event.Start{Earliest: true})
 			want.untilTold(n)
@@ -209,6 +215,27 @@ func TestOrg_BothTransportsGiveTheSameEvents(t *testing.T) {
 			if diff := cmp.Diff(comparable(t, want.events), comparable(t, got.events)); diff != "" {
 				t.Errorf("%s by %q: (-pubsub +cometd)\n%s", topic, key, diff)
 			}
+			if topic != orderTopic {
+				wantSplit(t, got.events[4:], made)
+			}
+		}
+	}
+}
+
+// wantSplit holds the events of one merged change against its records.
+func wantSplit(t *testing.T, events []event.Event, records []salesforce.ID) {
+	t.Helper()
+	merged, _, _ := strings.Cut(events[0].ID, "/")
+	for i, e := range events {
+		var d struct {
+			Header struct {
+				IDs []string `json:"recordIds"`
+			} `json:"header"`
+		}
+		check(t, json.Unmarshal(e.Data, &d))
+		id := string(records[i])
+		if e.ID != merged+"/"+id || e.Subject != id || len(d.Header.IDs) != 1 || d.Header.IDs[0] != id {
+			t.Errorf("event %d: id %s, subject %s, records %v; want record %s", i, e.ID, e.Subject, d.Header.IDs, id)
 		}
 	}
 }

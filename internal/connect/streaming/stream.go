@@ -1,6 +1,7 @@
 package streaming
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -18,6 +19,10 @@ type Stream struct {
 	origin string // the events' Source
 	// fixed is the name of the one platform event on the topic; "" on a channel.
 	fixed string
+
+	// resp is the response being decoded, from event at on.
+	resp cometd.Response
+	at   int
 }
 
 var _ event.Stream = (*Stream)(nil)
@@ -38,20 +43,57 @@ func newStream(s *Source, org salesforce.ID, sub *cometd.Subscription) *Stream {
 // position, or nothing of either as the sign that a quiet topic is alive. It blocks
 // until there is something, an error, or ctx ends.
 func (s *Stream) Next(ctx context.Context) (event.Batch, error) {
-	resp, err := s.sub.Recv(ctx)
-	if err != nil {
-		return event.Batch{}, err
-	}
-	batch := event.Batch{Position: resp.Position, Received: resp.Received}
-	if len(resp.Events) > 0 {
-		batch.Events = make([]event.Event, len(resp.Events))
-	}
-	for i := range resp.Events {
-		if batch.Events[i], err = s.event(ctx, &resp.Events[i], resp.Received); err != nil {
+	if s.at == len(s.resp.Events) {
+		resp, err := s.sub.Recv(ctx)
+		if err != nil {
 			return event.Batch{}, err
 		}
+		s.resp, s.at = resp, 0
+		if len(resp.Events) == 0 {
+			return event.Batch{Position: resp.Position, Received: resp.Received}, nil
+		}
+	}
+	return s.decode(ctx)
+}
+
+// maxData is the JSON of a batch above which it is handed over although more of the
+// same response waits: one event of many records becomes as many events.
+const maxData = 8 << 20
+
+// decode makes a batch of the response, or of as much of it as a batch may hold. A
+// response whose place is not certain has none after its events either.
+func (s *Stream) decode(ctx context.Context) (event.Batch, error) {
+	batch := event.Batch{Received: s.resp.Received}
+	raw := s.resp.Events
+	for size := 0; s.at < len(raw) && size < maxData; s.at++ {
+		made, err := s.events(ctx, &raw[s.at], s.resp.Received)
+		if err != nil {
+			return event.Batch{}, err
+		}
+		for i := range made {
+			size += len(made[i].Data)
+		}
+		batch.Events = append(batch.Events, made...)
+		batch.Positions = append(batch.Positions, make([]event.Position, len(made))...)
+		if s.resp.Position != nil && s.placed(s.at) {
+			batch.Position = cometd.Position(raw[s.at].ReplayID)
+			batch.Positions[len(batch.Positions)-1] = batch.Position
+		}
+	}
+	if s.at == len(raw) {
+		batch.Position = s.resp.Position
 	}
 	return batch, nil
+}
+
+// placed tells whether everything up to an event's place has come with it: the
+// changes of one transaction may share a place.
+func (s *Stream) placed(at int) bool {
+	e := &s.resp.Events[at]
+	if !e.Placed || bytes.Compare(cometd.Position(e.ReplayID), s.resp.Position) > 0 {
+		return false
+	}
+	return at+1 == len(s.resp.Events) || s.resp.Events[at+1].Placed && s.resp.Events[at+1].ReplayID > e.ReplayID
 }
 
 // Close ends the subscription. It may be called twice.

@@ -32,9 +32,7 @@ func (d *Decoded) change(head json.RawMessage, fields []member) error {
 		}
 	}
 	d.Entity, d.ChangeType = *h.EntityName, *h.ChangeType
-	if len(h.RecordIDs) > 0 {
-		d.RecordID = h.RecordIDs[0]
-	}
+	d.RecordIDs = h.RecordIDs
 	c := changes{named: map[string]*named{}}
 	if err := c.read(h.ChangedFields, fields, d.ChangeType); err != nil {
 		return err
@@ -44,7 +42,7 @@ func (d *Decoded) change(head json.RawMessage, fields []member) error {
 			c.field(f, d.ChangeType)
 		}
 	}
-	d.JSON = c.write(d.JSON, parts, d.Time)
+	d.JSON = c.write(d.JSON, parts, d)
 	return nil
 }
 
@@ -167,9 +165,10 @@ func (c *changes) partly(f member, n *named) {
 }
 
 // write writes the event. The header keeps the server's keys; the lists of
-// names have shorter ones, and the commit time is text.
-func (c *changes) write(dst []byte, head []member, commit time.Time) []byte {
-	h := writer{}
+// names have shorter ones, and the commit time is text. It notes in d where the
+// record Ids stand.
+func (c *changes) write(dst []byte, head []member, d *Decoded) []byte {
+	commit, h := d.Time, writer{}
 	h.open()
 	for _, m := range head {
 		switch m.name {
@@ -180,6 +179,11 @@ func (c *changes) write(dst []byte, head []member, commit time.Time) []byte {
 				continue
 			}
 			h.raw(m.name, commit.AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`))
+		case "recordIds":
+			h.key(m.name)
+			d.IDsFrom = len(h.out)
+			h.out = appendValue(h.out, m.value)
+			d.IDsTo = len(h.out)
 		default:
 			h.member(m)
 		}
@@ -191,6 +195,8 @@ func (c *changes) write(dst []byte, head []member, commit time.Time) []byte {
 	w := writer{out: dst}
 	w.open()
 	w.raw("header", h.out)
+	at := len(w.out) - len(h.out)
+	d.IDsFrom, d.IDsTo = d.IDsFrom+at, d.IDsTo+at
 	w.raw("fields", c.fields.object())
 	if len(c.enriched.out) > 0 {
 		w.raw("enriched", c.enriched.object())

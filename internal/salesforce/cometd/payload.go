@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -21,12 +22,21 @@ type Decoded struct {
 	// Entity is the changed sObject ("Account") and ChangeType CREATE, UPDATE,
 	// GAP_OVERFLOW...; both empty for a platform event.
 	Entity, ChangeType string
-	// RecordID is the first of the header's recordIds.
-	RecordID string
+	// RecordIDs are the header's recordIds. IDsFrom and IDsTo are where their list
+	// stands in JSON; equal where there is none.
+	RecordIDs      []string
+	IDsFrom, IDsTo int
 	// Time is the commit time of a change or CreatedDate; zero if there is none.
 	Time time.Time
 	// Key is the value of the key field as text; "" when there is none or it is null.
 	Key string
+}
+
+// Splits reports whether the event stands for as many as it has records: Salesforce
+// merges like changes of one transaction. A gap event does not, although it may name
+// several: there is nothing in it that could be ordered.
+func (d *Decoded) Splits() bool {
+	return len(d.RecordIDs) > 1 && !strings.HasPrefix(d.ChangeType, "GAP_")
 }
 
 const headerField = "ChangeEventHeader"

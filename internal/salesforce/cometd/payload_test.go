@@ -82,7 +82,7 @@ func TestDecode_ChangeEvents(t *testing.T) {
 			if diff := cmp.Diff(want, head); diff != "" {
 				t.Error(diff)
 			}
-			if d.Entity != "Account" || d.ChangeType != tc.kind || d.RecordID != "001a" || !d.Time.Equal(time.UnixMilli(1787250700517)) {
+			if d.Entity != "Account" || d.ChangeType != tc.kind || d.RecordIDs[0] != "001a" || !d.Time.Equal(time.UnixMilli(1787250700517)) {
 				t.Errorf("captured %+v", d)
 			}
 			if want := strings.Contains(tc.fields, `"Type"`); (d.Key != "") != want {

@@ -1,6 +1,9 @@
 package pubsub
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 const (
 	// maxDepth bounds nesting of types that contain themselves; real schemas
@@ -36,8 +39,10 @@ type Decoded struct {
 	Entity []byte
 	// ChangeType is CREATE, UPDATE, GAP_OVERFLOW...; empty for a platform event.
 	ChangeType string
-	// RecordID is the first of the header's recordIds; nil for a platform event.
-	RecordID []byte
+	// RecordIDs are the header's recordIds; none for a platform event. IDsFrom and
+	// IDsTo are where their list stands in the event's JSON.
+	RecordIDs      [][]byte
+	IDsFrom, IDsTo int
 	// Millis is the commit time of a change or CreatedDate of a platform event,
 	// in milliseconds since 1970; Timed says whether there was one.
 	Millis int64
@@ -58,6 +63,13 @@ type Decoded struct {
 	keyText  []byte
 	reason   string // why reading stopped
 	path     string // of the field where it stopped
+}
+
+// Splits reports whether the event stands for as many as it has records: Salesforce
+// merges like changes of one transaction. A gap event does not, although it may name
+// several: there is nothing in it that could be ordered.
+func (d *Decoded) Splits() bool {
+	return len(d.RecordIDs) > 1 && !strings.HasPrefix(d.ChangeType, "GAP_")
 }
 
 type enrichedField struct{ index, at int }
@@ -82,11 +94,12 @@ func (p *Plan) AppendJSON(dst, payload []byte, d *Decoded) ([]byte, error) {
 	if !ok {
 		return dst, d.err()
 	}
+	d.IDsFrom, d.IDsTo = d.IDsFrom-len(dst), d.IDsTo-len(dst)
 	return out, nil
 }
 
 func (d *Decoded) reset(payload []byte, p *Plan) {
-	d.Entity, d.ChangeType, d.RecordID, d.Key = nil, "", nil, nil
+	d.Entity, d.ChangeType, d.RecordIDs, d.Key = nil, "", d.RecordIDs[:0], nil
 	d.Millis, d.Timed = 0, false
 	d.src, d.pos, d.keyAt = payload, 0, -1
 	d.mode, d.reason, d.path = modeAll, "", ""

@@ -81,6 +81,7 @@ func (p *Plan) appendHeader(dst []byte, d *Decoded, f *field) (out []byte, ok bo
 }
 
 func (d *Decoded) appendRecordIDs(dst []byte) ([]byte, bool) {
+	d.IDsFrom = len(dst)
 	dst = append(dst, '[')
 	for {
 		count, ok := d.blockCount()
@@ -88,18 +89,19 @@ func (d *Decoded) appendRecordIDs(dst []byte) ([]byte, bool) {
 			return dst, false
 		}
 		if count == 0 {
-			return append(dst, ']'), true
+			dst = append(dst, ']')
+			d.IDsTo = len(dst)
+			return dst, true
 		}
 		for range count {
 			id, ok := d.bytes()
 			if !ok {
 				return dst, false
 			}
-			if d.RecordID == nil {
-				d.RecordID = id
-			} else {
+			if len(d.RecordIDs) > 0 {
 				dst = append(dst, ',')
 			}
+			d.RecordIDs = append(d.RecordIDs, id)
 			dst = appendString(dst, id)
 		}
 	}

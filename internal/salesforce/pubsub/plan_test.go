@@ -48,8 +48,8 @@ func TestPlan_PlatformEventIsFlatAndComplete(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if string(d.Key) != "A-17 \"ü\"\n" || d.Millis != 1787250700517 || !d.Timed || d.Entity != nil || d.RecordID != nil {
-		t.Errorf("captured key %q, time %d, entity %q, record %q", d.Key, d.Millis, d.Entity, d.RecordID)
+	if string(d.Key) != "A-17 \"ü\"\n" || d.Millis != 1787250700517 || !d.Timed || d.Entity != nil || len(d.RecordIDs) != 0 {
+		t.Errorf("captured key %q, time %d, entity %q, record %q", d.Key, d.Millis, d.Entity, d.RecordIDs)
 	}
 }
 
@@ -198,8 +198,8 @@ func TestPlan_ChangeEvents(t *testing.T) {
 			if diff := cmp.Diff(wantHead, head); diff != "" {
 				t.Error(diff)
 			}
-			if string(d.Entity) != "Account" || d.ChangeType != tc.kind || string(d.RecordID) != "0015e00000AbCdEAAV" || d.Millis != 1787250700517 {
-				t.Errorf("captured %q %q %q %d", d.Entity, d.ChangeType, d.RecordID, d.Millis)
+			if string(d.Entity) != "Account" || d.ChangeType != tc.kind || string(d.RecordIDs[0]) != "0015e00000AbCdEAAV" || d.Millis != 1787250700517 {
+				t.Errorf("captured %q %q %q %d", d.Entity, d.ChangeType, d.RecordIDs, d.Millis)
 			}
 			if want, _ := tc.fields["Type"].(string); string(d.Key) != want {
 				t.Errorf("key = %q, want %q", d.Key, want)
