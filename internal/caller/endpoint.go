@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func (s *Callers) TokenEndpoint() http.Handler {
 			w.Header().Set("WWW-Authenticate", `Basic realm="sallyport"`)
 		}
 		if refused.wait > 0 {
-			w.Header().Set("Retry-After", seconds(refused.wait))
+			w.Header().Set("Retry-After", strconv.Itoa(seconds(refused.wait)))
 		}
 		w.WriteHeader(refused.status)
 		_ = json.NewEncoder(w).Encode(refused)

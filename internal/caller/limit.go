@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -26,9 +25,7 @@ func waitFor(l *rate.Limiter) time.Duration {
 }
 
 // seconds is a wait as Retry-After states it.
-func seconds(wait time.Duration) string {
-	return strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))
-}
+func seconds(wait time.Duration) int { return max(1, int(math.Ceil(wait.Seconds()))) }
 
 // maxSources bounds the addresses whose failures are counted.
 const maxSources = 4096

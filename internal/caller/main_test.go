@@ -105,7 +105,7 @@ func (g gate) knock(t *testing.T, r *http.Request) (who string, status int, prob
 	if err := json.Unmarshal(w.Body.Bytes(), &problem); err != nil {
 		t.Fatalf("%q: %v", w.Body, err)
 	}
-	if text, _ := problem["try"].(string); text == "" {
+	if text, _ := problem["next_step"].(string); text == "" {
 		t.Errorf("no next step in %q", w.Body)
 	}
 	return "", w.Code, problem
