@@ -25,9 +25,13 @@ const herokuRouter = 30 * time.Second
 // addCallouts builds what callers and the application's own events come in by:
 // a relay for a route whose callers wait, an acceptor for one that keeps its events, and
 // the listener in front of them.
-func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings []binding, registry *prometheus.Registry) error {
+func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings []binding, org *wires, registry *prometheus.Registry) error {
 	if !s.Listens() {
 		return nil
+	}
+	outbound, err := g.addOutbound(s, bindings, org, registry)
+	if err != nil {
+		return err
 	}
 	metrics := callout.NewMetrics(registry)
 	router := g.routerTimeout(s)
@@ -49,17 +53,22 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 		}
 		routes = append(routes, r)
 	}
-	return g.listen(ctx, s, routes)
+	return g.listen(ctx, s, routes, outbound, registry)
 }
 
-func (g *Gateway) listen(ctx context.Context, s config.Settings, routes []intake.Route) error {
+func (g *Gateway) listen(ctx context.Context, s config.Settings, routes []intake.Route, beside []intake.Beside, registry *prometheus.Registry) error {
 	l := s.Listen
+	callers, err := newCallers(s, registry, g.log)
+	if err != nil {
+		return err
+	}
 	certificate, err := listenTLS(l.TLS, g.log)
 	if err != nil {
 		return err
 	}
 	g.intake, err = intake.Listen(ctx, intake.Config{
-		Listen: l.Address, TLS: certificate, AllowPlain: l.AllowHTTP,
+		Listen: l.Address, TLS: callers.tls(certificate), AllowPlain: l.AllowHTTP,
+		Authenticate: callers.authenticate(), Beside: append(beside, callers.beside()...),
 		MaxBody: int64(l.MaxBody), MaxHeader: int64(l.MaxHeader),
 		HeaderTimeout: l.HeaderTimeout, ReadTimeout: l.ReadTimeout, IdleTimeout: l.IdleTimeout,
 		MaxConnections: l.MaxConnections, MaxInFlight: l.MaxInFlight,

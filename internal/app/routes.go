@@ -45,7 +45,7 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 	if err != nil {
 		return err
 	}
-	if err := g.addCallouts(ctx, s, bindings, registry); err != nil {
+	if err := g.addCallouts(ctx, s, bindings, org, registry); err != nil {
 		return err
 	}
 	metrics := delivery.NewMetrics(registry)

@@ -107,6 +107,10 @@ var Rooms = []Room{
 		Why: "a route ends in delivery; delivery does not know that routes exist",
 	},
 	{
+		Path: "internal/outbound", May: allowed(floor, []string{"internal/route"}),
+		Why: "a surface hands events to the waiting room; it does not know what becomes of them",
+	},
+	{
 		Path: "internal/caller", May: floor,
 		Why: "who calls is decided without knowing what is called",
 	},
@@ -140,7 +144,7 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/app/...", May: allowed(floor, engines, wires, []string{
-			"internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/run", "internal/store/...",
+			"internal/caller", "internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/outbound", "internal/run", "internal/store/...",
 		}),
 		Why: "the assembly builds the gateway; what it is shown in, and what it is tried on, stay outside",
 	},

@@ -29,7 +29,7 @@ const urlKeyName = "key"
 // one: their sender can set no header, and a secret in a URL is seen by whoever
 // reads the logs in between.
 func urlKey(r *http.Request) string {
-	if !strings.HasPrefix(r.URL.Path, "/outbound/") {
+	if !strings.HasPrefix(r.URL.EscapedPath(), "/outbound/") {
 		return ""
 	}
 	return r.URL.Query().Get(urlKeyName)

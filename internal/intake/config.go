@@ -24,6 +24,9 @@ type Config struct {
 	// Authenticate lets callers in or refuses them; nil lets everybody in, which is
 	// refused off the loopback interface.
 	Authenticate func(http.Handler) http.Handler
+	// Beside are further places at this listener: the token endpoint, the
+	// description of the routes, and ways in that are no callouts.
+	Beside []Beside
 	// MaxBody and MaxHeader bound a request; defaults 6 MiB and 32 KiB.
 	MaxBody, MaxHeader int64
 	// HeaderTimeout and ReadTimeout bound how long a caller takes to send the header

@@ -46,7 +46,13 @@ func newDoor(cfg Config, routes []Route) *door {
 			d.callouts[r.Name] = p
 		}
 	}
-	d.inner = http.HandlerFunc(d.find)
+	d.inner = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if beside := besides(cfg.Beside).find(r.URL.EscapedPath(), false); beside != nil {
+			beside.ServeHTTP(w, r)
+			return
+		}
+		d.find(w, r)
+	})
 	if cfg.Authenticate != nil {
 		d.inner = cfg.Authenticate(d.inner)
 	}
@@ -75,6 +81,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			After: time.Second, Next: "try again after Retry-After",
 		})
 	default:
+		if open := besides(d.cfg.Beside).find(r.URL.EscapedPath(), true); open != nil {
+			open.ServeHTTP(w, r)
+			return
+		}
 		d.inner.ServeHTTP(w, r)
 	}
 }
