@@ -2,11 +2,29 @@ package app
 
 import (
 	"crypto/tls"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
+
+// outlet is where a route's events go, and how they are handed over.
+type outlet struct {
+	destination event.Destination
+	// timeout bounds one attempt; batch and batchBytes what is in it.
+	timeout           time.Duration
+	batch, batchBytes int
+}
+
+// newOutlet builds where a route's events go. It is closed with the gateway.
+func (g *Gateway) newOutlet(s config.Route, org *wires) (outlet, error) {
+	if s.To.Salesforce.Given() {
+		return g.newWriteBack(s.To.Salesforce, org)
+	}
+	destination, err := g.newDestination(s)
+	return outlet{destination: destination, timeout: s.To.Timeout, batch: s.To.Batch}, err
+}
 
 // newDestination builds where a route's events go. It is closed with the gateway.
 func (g *Gateway) newDestination(s config.Route) (event.Destination, error) {
@@ -21,7 +39,7 @@ func (g *Gateway) newDestination(s config.Route) (event.Destination, error) {
 func (g *Gateway) newHTTP(s config.Route, adjust func(*httpout.Config)) (*httpout.Destination, error) {
 	cfg := httpout.Config{
 		URL: s.To.URL.Reveal(), Secrets: s.To.Secrets, Headers: s.To.Headers, RetryStatuses: s.To.RetryStatuses,
-		AllowPlainHTTP: s.To.AllowHTTP, Concurrency: s.Concurrency,
+		AllowPlainHTTP: s.To.AllowHTTP, Concurrency: s.Concurrency, KeepAnswer: keptAnswer(s.Reply),
 		ConnectTimeout: min(httpout.Config{}.WithDefaults().ConnectTimeout, s.To.Timeout),
 		TLS:            &tls.Config{MinVersion: tls.VersionTLS12},
 	}

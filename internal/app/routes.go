@@ -53,7 +53,11 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 		if b.settings.Waits == config.WaitsNone {
 			continue // nothing of it waits for a dispatcher
 		}
-		if err := g.addDispatcher(b, owner, metrics, tracing); err != nil {
+		follow, err := repliesOf(b, bindings)
+		if err != nil {
+			return err
+		}
+		if err := g.addDispatcher(b, org, follow, owner, metrics, tracing); err != nil {
 			return err
 		}
 	}
@@ -154,21 +158,21 @@ func byTopic(bindings []binding) map[string][]binding {
 	return fed
 }
 
-func (g *Gateway) addDispatcher(b binding, owner string, metrics *delivery.Metrics, tracing *tracing) error {
+func (g *Gateway) addDispatcher(b binding, org *wires, follow follower, owner string, metrics *delivery.Metrics, tracing *tracing) error {
 	s, name := b.settings, b.route.Name()
-	destination, err := g.newDestination(s)
+	out, err := g.newOutlet(s, org)
 	if err != nil {
 		return fmt.Errorf("route %q: %w", name, err)
 	}
 	dispatcher, err := delivery.New(delivery.Config{
-		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Batch: s.To.Batch, Owner: owner,
-		AttemptTimeout: s.To.Timeout, Lease: claimLease,
+		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner, Lease: claimLease,
+		AttemptTimeout: out.timeout, Batch: out.batch, BatchBytes: out.batchBytes,
 		Schedule: delivery.Schedule{
 			First: s.Retry.First, Max: s.Retry.Max, MaxAttempts: s.Retry.Attempts, MaxAge: orOff(s.Retry.MaxAge),
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: g.store, Destination: b.route.To(destination), Settled: g.settled(name),
+		Queue: g.store, Destination: b.route.To(out.destination), Follow: follow, Settled: g.settled(name),
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {

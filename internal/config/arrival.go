@@ -16,6 +16,8 @@ const (
 	ArrivesHTTP    = "http"
 
 	ArrivesOutboundMessage = "outbound-message"
+	// ArrivesReply: as answers of another route's application.
+	ArrivesReply = "reply"
 )
 
 // The values of [Route.Waits].
@@ -39,20 +41,25 @@ var arrivals = map[string]struct{ waits, uses []string }{
 	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"callers", "remember"}},
 
 	ArrivesOutboundMessage: {waits: []string{WaitsStore}, uses: []string{"callers", "remember", "outbound_message"}},
+
+	ArrivesReply: {waits: []string{WaitsStore}},
 }
 
-// destinations are the ways out, of which a route names exactly one in "to". A
-// new one is one line here.
+// destinations are the ways out, of which a route names exactly one in "to", and
+// the keys of "to" that only this one uses. A new one is one line here.
 var destinations = []struct {
 	key   string
 	given func(To) bool
+	uses  []string
 }{
-	{"url", func(t To) bool { return t.URL.Reveal() != "" }},
+	{"url", func(t To) bool { return t.URL.Reveal() != "" }, []string{"secrets", "headers", "timeout", "retry_statuses", "batch", "allow_http"}},
+	{"salesforce", func(t To) bool { return t.Salesforce.Given() }, nil},
 }
 
 // orgUsers tell of a route that it cannot do without the org's login.
 var orgUsers = []func(Route) bool{
 	func(r Route) bool { return r.Arrives == ArrivesEvents },
+	func(r Route) bool { return r.To.Salesforce.Given() },
 }
 
 // UsesOrg reports whether any route needs the org.
@@ -155,7 +162,7 @@ func foreignKeys(arrives string) []string {
 // hides reports whether a key means nothing for the route, so that it is not
 // shown among the effective settings.
 func (r Route) hides(key string) bool {
-	return key == "pattern" && r.Pattern == "" || slices.Contains(foreignKeys(r.Arrives), key)
+	return key == "pattern" && r.Pattern == "" || key == "reply" && r.Reply.To == "" || slices.Contains(foreignKeys(r.Arrives), key)
 }
 
 func (d *decoder) isSet(path string) bool {
@@ -189,7 +196,35 @@ func (d *decoder) checkDestination(path string, r Route) {
 		d.wrong(path+".to."+keys[0], "missing", "for example url: https://app.example/events")
 	case len(given) > 1:
 		d.wrong(path+".to."+given[1], "given beside "+given[0], "a route goes to one place; make a second route for the other")
+	default:
+		for _, key := range foreignTo(given[0]) {
+			if d.isSet(path + ".to." + key) {
+				d.wrong(path+".to."+key, "is not used by a route that goes to "+given[0], "remove it")
+			}
+		}
 	}
+}
+
+// foreignTo are the keys of "to" that belong to other ways out.
+func foreignTo(way string) []string {
+	var foreign []string
+	for _, to := range destinations {
+		if to.key != way {
+			foreign = append(append(foreign, to.key), to.uses...)
+		}
+	}
+	return foreign
+}
+
+// hides reports whether a key means nothing for the destination, so that it is not
+// shown among the effective settings.
+func (t To) hides(key string) bool {
+	for _, to := range destinations {
+		if to.given(t) {
+			return slices.Contains(foreignTo(to.key), key)
+		}
+	}
+	return false
 }
 
 // The modes of [Callout.Answer].

@@ -167,6 +167,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 		d.checkRoute("routes."+name, r)
 	}
 	d.checkTransports(s.Routes)
+	d.checkReplies(s.Routes)
 	d.checkSharedRefills(s.Routes)
 	d.checkCallers(s)
 	if read("listen") {
@@ -252,6 +253,7 @@ func (d *decoder) checkRoute(path string, r Route) {
 	d.checkRefill(path, r)
 	d.checkGroup(path, r)
 	d.checkDestination(path, r)
+	d.checkSalesforce(path, r)
 	d.checkBatch(path, r)
 	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
 	if r.Retry.First > r.Retry.Max && r.Retry.Max != 0 {

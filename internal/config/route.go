@@ -9,7 +9,7 @@ import (
 // Route says how events arrive, where they wait and where they go.
 type Route struct {
 	Pattern     string        `yaml:"pattern" enum:"rest,events" sample:"rest" doc:"The integration pattern, short for arrives and waits: rest is a callout whose caller waits for the answer; events is a subscription to the event bus, with events waiting in the store. Either key beside it overrides its half."`
-	Arrives     string        `yaml:"arrives" enum:"callout,events,http,outbound-message" sample:"callout" doc:"How it arrives. callout: Apex or Flow calls /callouts/<route>; events: the gateway subscribes to topics; http: the application posts CloudEvents to /events/<route>; outbound-message: Salesforce posts outbound messages to /outbound/<route>. Default: what the pattern says."`
+	Arrives     string        `yaml:"arrives" enum:"callout,events,http,outbound-message,reply" sample:"callout" doc:"How it arrives. callout: Apex or Flow calls /callouts/<route>; events: the gateway subscribes to topics; http: the application posts CloudEvents to /events/<route>; outbound-message: Salesforce posts outbound messages to /outbound/<route>; reply: another route names this one in reply.to. Default: what the pattern says."`
 	Waits       string        `yaml:"waits" enum:"none,store" sample:"store" doc:"Where it waits. none: nowhere, the caller waits for the application's answer; store: in the gateway's store, durably, with retries, order and dead letters. Default: what the pattern and callout.answer say."`
 	Topic       string        `yaml:"topic" type:"topic" sample:"/event/Order_Event__e" doc:"The topic to subscribe to; short for topics with one entry."`
 	Topics      []string      `yaml:"topics" type:"topic" sample:"[/data/AccountChangeEvent]" doc:"The topics to subscribe to: /event/Name__e, /data/ObjectChangeEvent, /data/ChangeEvents or a custom channel. Routes share one subscription per topic."`
@@ -25,12 +25,13 @@ type Route struct {
 	Callers     []string      `yaml:"callers" sample:"[crm]" doc:"The callers that may use the route. Absent: all of them."`
 	Outbound    Outbound      `yaml:"outbound_message" doc:"What is expected of an outbound message, for a route with arrives: outbound-message."`
 	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share one."`
-	To          To            `yaml:"to" doc:"The application's endpoint."`
+	To          To            `yaml:"to" doc:"Where events go: an application's endpoint (url) or the org (salesforce)."`
+	Reply       Reply         `yaml:"reply" scalar:"to" doc:"What the application answers goes on to another route, accepted together with the record that the event is delivered. Either the route's name alone or a section."`
 	Retry       Retry         `yaml:"retry" doc:"What happens to an event that the application did not take."`
 	Breaker     Breaker       `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
 }
 
-// To is an HTTP destination.
+// To is a destination.
 type To struct {
 	URL           URL                      `yaml:"url" type:"endpoint" sample:"https://app.example/events" doc:"Where events are posted, as CloudEvents in binary mode. No credentials in it: send those as headers."`
 	Secrets       []secret.String          `yaml:"secrets" type:"signing" max:"2" sample:"[\"${WEBHOOK_SECRET}\"]" doc:"Secrets that sign every delivery (Standard Webhooks: whsec_ and base64). Two while one replaces the other: both signatures are sent."`
@@ -39,6 +40,7 @@ type To struct {
 	RetryStatuses []int                    `yaml:"retry_statuses" min:"400" max:"499" sample:"[404, 409]" doc:"Statuses to retry although they are a verdict on the event: any 4xx but 408, 425 and 429 otherwise makes a dead letter at once."`
 	Batch         int                      `yaml:"batch" default:"1" min:"1" max:"1000" doc:"The most events to deliver in one request. Above 1 every request is a batch (application/cloudevents-batch+json) of what is there, up to 1 MiB of payload and, where the route keeps an order, one event per key; the application answers 2xx without a body for all, or with a JSON array of {id, status, retry_after} for each. See docs/delivery.md."`
 	AllowHTTP     bool                     `yaml:"allow_http" default:"false" doc:"Allow a url with http: to a host other than this machine. Events then travel in clear text."`
+	Salesforce    Salesforce               `yaml:"salesforce" doc:"Records to write to the org, or platform events to publish, instead of url. See docs/write-back.md."`
 }
 
 // Retry is the schedule of attempts.

@@ -61,7 +61,7 @@ func sectionEntries(f *field, path string, v reflect.Value) []entry {
 	for i := range f.fields {
 		c := &f.fields[i]
 		child, at := v.Field(c.index), join(path, c.name)
-		if r, ok := v.Interface().(Route); ok && r.hides(c.name) {
+		if h, ok := v.Interface().(interface{ hides(key string) bool }); ok && h.hides(c.name) {
 			continue
 		}
 		if c.kind == "topic" && child.IsZero() {
