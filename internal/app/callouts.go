@@ -29,7 +29,7 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 	if !s.Listens() {
 		return nil
 	}
-	outbound, err := g.addOutbound(s, bindings, org, registry)
+	beside, err := g.addOutbound(s, bindings, org, registry)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,11 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 		}
 		routes = append(routes, r)
 	}
-	return g.listen(ctx, s, routes, outbound, registry)
+	description, err := newDescription(s, g.log)
+	if err != nil {
+		return err
+	}
+	return g.listen(ctx, s, routes, append(beside, description), registry)
 }
 
 func (g *Gateway) listen(ctx context.Context, s config.Settings, routes []intake.Route, beside []intake.Beside, registry *prometheus.Registry) error {
@@ -115,7 +119,8 @@ func (g *Gateway) newRelay(b binding, router time.Duration, metrics *callout.Met
 		return intake.Route{}, err
 	}
 	g.relays = append(g.relays, relay)
-	return intake.Route{Name: b.route.Name(), Relay: relay, Headers: c.Headers}, nil
+	check, err := newCheck(s.Schema)
+	return intake.Route{Name: b.route.Name(), Relay: relay, Headers: c.Headers, Check: check}, err
 }
 
 func (g *Gateway) newAcceptor(b binding, router time.Duration, metrics *callout.Metrics) (intake.Route, error) {
@@ -137,7 +142,8 @@ func (g *Gateway) newAcceptor(b binding, router time.Duration, metrics *callout.
 		return intake.Route{}, err
 	}
 	g.acceptors[name] = acceptor
-	return intake.Route{Name: name, Events: own, Acceptor: acceptor}, nil
+	check, err := newCheck(s.Schema)
+	return intake.Route{Name: name, Events: own, Acceptor: acceptor, Check: check}, err
 }
 
 // waitingRoom is where events wait that are handed over.

@@ -107,6 +107,14 @@ var Rooms = []Room{
 		Why: "a route ends in delivery; delivery does not know that routes exist",
 	},
 	{
+		Path: "internal/schema", May: floor,
+		Why: "what a payload must look like is a rule of its own, for whoever takes payloads",
+	},
+	{
+		Path: "internal/openapi", May: []string{"internal/schema"},
+		Why: "a description is made of settings and schemas; it knows nobody who serves or deploys it",
+	},
+	{
 		Path: "internal/outbound", May: allowed(floor, []string{"internal/route"}),
 		Why: "a surface hands events to the waiting room; it does not know what becomes of them",
 	},
@@ -144,7 +152,7 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/app/...", May: allowed(floor, engines, wires, []string{
-			"internal/caller", "internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/outbound", "internal/run", "internal/store/...",
+			"internal/caller", "internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/openapi", "internal/outbound", "internal/schema", "internal/run", "internal/store/...",
 		}),
 		Why: "the assembly builds the gateway; what it is shown in, and what it is tried on, stay outside",
 	},

@@ -36,9 +36,9 @@ var presets = map[string]struct{ arrives, waits string }{
 // arrivals says of each way in where its events may wait (the first unless the
 // route says otherwise) and which of the keys that belong to some ways only it uses.
 var arrivals = map[string]struct{ waits, uses []string }{
-	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore}, uses: []string{"callout", "callers", "remember"}},
+	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore}, uses: []string{"callout", "callers", "schema", "remember"}},
 	ArrivesEvents:  {waits: []string{WaitsStore}, uses: []string{"topic", "topics", "transport", "start", "refill"}},
-	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"callers", "remember"}},
+	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"callers", "schema", "remember"}},
 
 	ArrivesOutboundMessage: {waits: []string{WaitsStore}, uses: []string{"callers", "remember", "outbound_message"}},
 

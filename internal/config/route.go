@@ -22,6 +22,7 @@ type Route struct {
 	Callout     Callout       `yaml:"callout" doc:"How a callout is answered, for a route with arrives: callout."`
 	Remember    time.Duration `yaml:"remember" default:"24h" min:"1s" max:"720h" doc:"For what others hand over (callouts, the application's own events): how long an Idempotency-Key or the id of an event is known. The same key gets the same answer and has no second effect. Outbound messages: 72h unless set, since Salesforce repeats them for a day."`
 	Group       Group         `yaml:"group" scalar:"by" doc:"Deliver the change events of one Salesforce transaction as one event. Either the word transaction alone or a section. Topics of change events only."`
+	Schema      Payloads      `yaml:"schema" scalar:"request" doc:"JSON Schemas of what the route is sent and answers: for callouts and for the application's own events. Either the file of the request alone or a section."`
 	Callers     []string      `yaml:"callers" sample:"[crm]" doc:"The callers that may use the route. Absent: all of them."`
 	Outbound    Outbound      `yaml:"outbound_message" doc:"What is expected of an outbound message, for a route with arrives: outbound-message."`
 	Refill      Refill        `yaml:"refill" doc:"What brings back events that the org no longer retains: after more than 72 hours away, a move of the org, or a gap event. Routes on one topic share one."`

@@ -46,6 +46,9 @@ func (p *place) serveEvents(in *request) (callout.Answer, *callout.Problem) {
 	if problem != nil {
 		return callout.Answer{}, problem
 	}
+	if problem := p.check(e.Data); problem != nil {
+		return callout.Answer{}, problem
+	}
 	req := callout.Request{Received: in.received}
 	if req.Patience, problem = callout.ParseDeadline(in.Header.Get("X-Sallyport-Deadline")); problem != nil {
 		return callout.Answer{}, problem
@@ -67,6 +70,7 @@ func (p *place) serveEventBatch(in *request) (callout.Answer, *callout.Problem) 
 	}
 	drain(body)
 	in.listen()
+	p.checkItems(items)
 	return p.Acceptor.AcceptBatch(in.Context(), items, in.received)
 }
 

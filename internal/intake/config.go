@@ -99,6 +99,9 @@ type Route struct {
 	Relay *callout.Relay
 	// Acceptor is a route whose events are kept.
 	Acceptor *callout.Acceptor
+	// Check holds the data of an event, or the body of a request that has one,
+	// against what the route takes; nil takes everything.
+	Check func(data []byte) *callout.Problem
 	// Headers are request headers that a relay passes on beside the usual ones.
 	Headers []string
 }

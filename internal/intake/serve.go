@@ -46,6 +46,9 @@ func (p *place) serveRelay(in *request) (callout.Answer, *callout.Problem) {
 	if req.Body, problem = in.read(); problem != nil {
 		return callout.Answer{}, problem
 	}
+	if problem := p.checkBody(in.Method, req.Body); problem != nil {
+		return callout.Answer{}, problem
+	}
 	return p.Relay.Do(in.Context(), req)
 }
 
@@ -64,7 +67,38 @@ func (p *place) serveAcceptor(in *request) (callout.Answer, *callout.Problem) {
 	if req.Body, problem = in.read(); problem != nil {
 		return callout.Answer{}, problem
 	}
+	if problem := p.check(req.Body); problem != nil {
+		return callout.Answer{}, problem
+	}
 	return p.Acceptor.Accept(in.Context(), req)
+}
+
+// check holds data against what the route takes.
+func (p *place) check(data []byte) *callout.Problem {
+	if p.Check == nil {
+		return nil
+	}
+	return p.Check(data)
+}
+
+// checkBody is check for a request whose method may do without a body.
+func (p *place) checkBody(method string, body []byte) *callout.Problem {
+	if len(body) == 0 && method != http.MethodPost && method != http.MethodPut && method != http.MethodPatch {
+		return nil
+	}
+	return p.check(body)
+}
+
+// checkItems is check for several events, each for itself.
+func (p *place) checkItems(items []callout.Item) {
+	if p.Check == nil {
+		return
+	}
+	for i := range items {
+		if items[i].Problem == nil {
+			items[i].Problem = p.Check(items[i].Event.Data)
+		}
+	}
 }
 
 // serveStatus says what became of an event: /<id>.
@@ -100,6 +134,7 @@ func (p *place) serveBatch(in *request) (callout.Answer, *callout.Problem) {
 	drain(body)
 	in.listen()
 	callout.NameItems(items, req.Key)
+	p.checkItems(items)
 	if p.Relay != nil {
 		return p.Relay.DoBatch(in.Context(), items, req)
 	}

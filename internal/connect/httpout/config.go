@@ -1,6 +1,7 @@
 package httpout
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/secret"
 )
 
@@ -49,6 +51,10 @@ type Config struct {
 	// MaxAnswer is the most bytes of an answer that [Destination.Respond] passes
 	// back; default 6 MiB.
 	MaxAnswer int64
+	// ClientContext makes the x-client-context header of a request about an event;
+	// nil sends none. It carries an access token, so the URL must be https or on this
+	// host, whatever AllowPlainHTTP says. Without a context nothing is sent.
+	ClientContext func(ctx context.Context, e *event.Event) (string, error)
 	// TLS overrides the trusted roots, a client certificate and the like; may be nil.
 	TLS *tls.Config
 }
@@ -91,6 +97,9 @@ func (c Config) Validate() error {
 		if status < 400 || status > 499 {
 			errs = append(errs, fmt.Errorf("retry status %d is not between 400 and 499", status))
 		}
+	}
+	if u, err := c.target(); err == nil && c.ClientContext != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		errs = append(errs, fmt.Errorf("url: plain http to %s would show an access token to the network; use https", u.Hostname()))
 	}
 	if c.KeepAnswer < 0 {
 		errs = append(errs, fmt.Errorf("keeping %d bytes of answers is less than none", c.KeepAnswer))

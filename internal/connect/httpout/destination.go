@@ -12,7 +12,8 @@
 // Content-Length, Host, User-Agent, ce-specversion, ce-id, ce-source, ce-type,
 // ce-time, ce-subject, ce-partitionkey, ce-orgid, ce-routename, ce-attempt,
 // ce-refilled (only when true), Idempotency-Key, traceparent, webhook-id,
-// webhook-timestamp, webhook-signature, and the configured extra ones. Those
+// webhook-timestamp, webhook-signature, x-client-context (only where it is asked
+// for), and the configured extra ones. Those
 // without a value are left out. A request of a batch has what begins with ce-,
 // Idempotency-Key and traceparent as attributes of each event in its body
 // (Idempotency-Key is the event's id), and its webhook-id is of this batch at this
@@ -47,6 +48,7 @@ type Destination struct {
 	keep      int
 	transport *http.Transport
 	maxAnswer int64
+	context   func(ctx context.Context, e *event.Event) (string, error)
 }
 
 var _ event.Destination = (*Destination)(nil)
@@ -63,7 +65,7 @@ func New(cfg Config) (*Destination, error) {
 	}
 	d := &Destination{
 		target: target, retry: slices.Clone(cfg.RetryStatuses), keep: cfg.KeepAnswer,
-		extra: http.Header{}, transport: newTransport(cfg), maxAnswer: cfg.MaxAnswer,
+		extra: http.Header{}, transport: newTransport(cfg), maxAnswer: cfg.MaxAnswer, context: cfg.ClientContext,
 	}
 	for name, value := range cfg.Headers {
 		d.extra.Set(name, value.Reveal())
@@ -83,7 +85,11 @@ func (d *Destination) Close() { d.transport.CloseIdleConnections() }
 
 // Deliver sends the event once and reads the answer.
 func (d *Destination) Deliver(ctx context.Context, e event.Event, attempt int) event.Outcome {
-	req := d.post(ctx, d.headers(ctx, &e, attempt, time.Now()), e.Data)
+	h := d.headers(ctx, &e, attempt, time.Now())
+	if refused := d.addContext(ctx, &h, &e); refused != nil {
+		return *refused
+	}
+	req := d.post(ctx, h, e.Data)
 	// The transport and not a Client: no redirects, no cookies, no credentials
 	// taken from the URL.
 	resp, err := d.transport.RoundTrip(req)

@@ -21,7 +21,13 @@ var _ event.Responder = (*Destination)(nil)
 // with the same CloudEvents headers, key and signature as a delivered event has.
 // What belongs to a connection stays on it, in both directions (RFC 9110 §7.6.1).
 func (d *Destination) Respond(ctx context.Context, c event.Call, attempt int) (event.Reply, event.Outcome) {
-	resp, err := d.transport.RoundTrip(d.call(ctx, &c, attempt, time.Now()))
+	h := d.callHeaders(ctx, &c, attempt, time.Now())
+	if refused := d.addContext(ctx, &h, &c.Event); refused != nil {
+		return event.Reply{}, *refused
+	}
+	req := d.post(ctx, h, c.Event.Data)
+	req.Method, req.URL = c.Method, d.below(c.Path, c.Query)
+	resp, err := d.transport.RoundTrip(req)
 	if err != nil {
 		return event.Reply{}, failure(ctx, err)
 	}
@@ -39,7 +45,7 @@ func (d *Destination) Respond(ctx context.Context, c event.Call, attempt int) (e
 	return event.Reply{Status: resp.StatusCode, Header: endToEnd(resp.Header), Body: body}, d.answer(resp)
 }
 
-func (d *Destination) call(ctx context.Context, c *event.Call, attempt int, now time.Time) *http.Request {
+func (d *Destination) callHeaders(ctx context.Context, c *event.Call, attempt int, now time.Time) headers {
 	h := d.headers(ctx, &c.Event, attempt, now)
 	if len(c.Event.Data) == 0 {
 		delete(h.header, "Content-Type")
@@ -52,9 +58,7 @@ func (d *Destination) call(ctx context.Context, c *event.Call, attempt int, now 
 			h.header[name] = values
 		}
 	}
-	req := d.post(ctx, h, c.Event.Data)
-	req.Method, req.URL = c.Method, d.below(c.Path, c.Query)
-	return req
+	return h
 }
 
 // below returns the address of a path under the configured one.
