@@ -96,7 +96,7 @@ func compileRoutes(routes map[string]config.Route) ([]binding, error) {
 			orderBy = route.OrderByRecord // the source's key is the field's value by then
 		}
 		r, err := route.New(route.Config{
-			Name: name, Topics: topicsOf(s), Filter: s.Filter, Transform: s.Transform, OrderBy: orderBy,
+			Name: name, Topics: topicsOf(s), Filter: s.Filter, Transform: s.Transform, OrderBy: orderBy, Grouped: s.Group.By == "transaction",
 		})
 		if err != nil {
 			return nil, err
@@ -219,7 +219,13 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner s
 	if err != nil {
 		return err
 	}
-	subscriber, err := subscription.New(subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}, subscription.Deps{
+	cfg := subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}
+	for _, b := range fed {
+		if b.route.Grouped() { // those of one topic agree
+			cfg.GroupQuiet, cfg.GroupMax = b.settings.Group.Quiet, b.settings.Group.Max
+		}
+	}
+	subscriber, err := subscription.New(cfg, subscription.Deps{
 		Source: source, Refiller: refiller, Journal: g.store, Leases: g.store, Routes: routes,
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})

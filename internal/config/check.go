@@ -169,6 +169,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	d.checkTransports(s.Routes)
 	d.checkReplies(s.Routes)
 	d.checkSharedRefills(s.Routes)
+	d.checkSharedGroups(s.Routes)
 	d.checkCallers(s)
 	if read("listen") {
 		d.checkListen(s.Listen)

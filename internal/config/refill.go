@@ -25,7 +25,7 @@ type Refill struct {
 // Group says which events are delivered as one.
 type Group struct {
 	By    string        `yaml:"by" enum:"none,transaction" default:"none" doc:"transaction: all changes of one Salesforce transaction on a topic become one event of type com.salesforce.change.transaction."`
-	Quiet time.Duration `yaml:"quiet" default:"1s" min:"10ms" max:"5m" doc:"A transaction has ended when the next one begins, or when its topic has been quiet for so long."`
+	Quiet time.Duration `yaml:"quiet" default:"2s" min:"10ms" max:"5m" doc:"A transaction has ended when the next one begins, or when its topic has been quiet for so long."`
 	Max   int           `yaml:"max" default:"1000" min:"1" max:"10000" doc:"The most changes in one event. A larger transaction comes in several, of which all but the last say last: false. So does one whose changes exceed 4 MiB."`
 }
 
@@ -97,6 +97,29 @@ func (d *decoder) checkSharedRefills(routes map[string]Route) {
 			if o := routes[other].Refill; o.From != r.Refill.From || o.SOQL != r.Refill.SOQL || o.Map != r.Refill.Map || o.Outbox != r.Refill.Outbox {
 				d.wrong("routes."+name+".refill", fmt.Sprintf("differs from that of route %s, which reads %s too", other, topic),
 					"routes on one topic share one refill: give both the same, or only one of them any")
+				break
+			}
+		}
+	}
+}
+
+// checkSharedGroups holds routes that group one topic to one way of doing so.
+func (d *decoder) checkSharedGroups(routes map[string]Route) {
+	first := map[string]string{} // route by topic
+	for _, name := range slices.Sorted(maps.Keys(routes)) {
+		r := routes[name]
+		for _, topic := range r.Topics {
+			if r.Group.By != "transaction" {
+				continue
+			}
+			other, shared := first[topic]
+			if !shared {
+				first[topic] = name
+				continue
+			}
+			if routes[other].Group != r.Group {
+				d.wrong("routes."+name+".group", fmt.Sprintf("differs from that of route %s, which groups %s too", other, topic),
+					"routes on one topic share one subscription: give both the same quiet and max")
 				break
 			}
 		}

@@ -70,6 +70,11 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 				"    refill: {from: outbox, outbox: ns__Outbox__c}\n    to: {url: http://localhost:3000/}\n",
 			"routes.other.refill: differs from that of route orders, which reads /event/Order_Event__e too",
 		},
+		"two groups of a topic": {
+			strings.Replace(minimal, "/event/Order_Event__e", "/data/ChangeEvents", 1) + "    group: transaction\n  other:\n    pattern: events\n" +
+				"    topic: /data/ChangeEvents\n    group: {by: transaction, max: 5}\n    to: {url: http://localhost:3000/}\n",
+			"routes.other.group: differs from that of route orders, which groups /data/ChangeEvents too",
+		},
 		"groups of platform events": {minimal + "    group: transaction\n", "routes.orders.group: groups change events, but /event/Order_Event__e carries platform events"},
 		"store nobody speaks":       {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
 		"route name":                {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},

@@ -44,6 +44,14 @@ type Event struct {
 // becomes a dead letter on its way to the destination, so that a person sees it.
 const TypeUndecodable = "com.salesforce.undecodable"
 
+// TypeTransaction is the type of an event that stands for the changes of one
+// Salesforce transaction on one topic, for routes that ask for them together. Its data
+// is {"transactionKey", "commitTimestamp", "commitUser", "firstSequence",
+// "lastSequence", "last", "count", "changes": [{"id", "type", "subject", "time",
+// "data"}]}. A transaction longer than the route's bound comes as several, of which
+// only the last says so.
+const TypeTransaction = "com.salesforce.change.transaction"
+
 // Position is a place in a source's stream: opaque bytes that only the source
 // understands, exclusive (the stream resumes strictly after it). Nil means "no
 // position yet".

@@ -37,6 +37,9 @@ type Config struct {
 	// without that field is ordered as by "record": a change event carries only
 	// what changed, so the field should be one that rarely does, or be enriched.
 	OrderBy string
+	// Grouped: the route takes the changes of a Salesforce transaction as one event, and
+	// filter and transform see that one. It is ordered by its topic.
+	Grouped bool
 	// Limit bounds one run of a jq program; default 250 ms.
 	Limit time.Duration
 }
@@ -103,6 +106,9 @@ func (r *Route) Name() string { return r.cfg.Name }
 
 // Topics returns the topics the route takes events from.
 func (r *Route) Topics() []string { return r.cfg.Topics }
+
+// Grouped reports whether the route takes the changes of a transaction as one event.
+func (r *Route) Grouped() bool { return r.cfg.Grouped }
 
 // Ordered reports whether events with equal keys must be delivered in order.
 func (r *Route) Ordered() bool { return r.cfg.OrderBy != OrderByNone }

@@ -62,6 +62,12 @@ type Config struct {
 	// GapPoll is how often the store is asked for gaps to refill that a person or
 	// another process asked for; default 10 s.
 	GapPoll time.Duration
+	// GroupQuiet is how long a topic must be quiet for the transaction that its last
+	// change belongs to to count as complete, where a route takes transactions; default 2 s.
+	GroupQuiet time.Duration
+	// GroupMax and GroupBytes bound a group of changes; a longer transaction comes as
+	// several. Defaults 1,000 and 4 MiB.
+	GroupMax, GroupBytes int
 	// FlushTimeout bounds the last storing and the release of the lease at a
 	// stop; default 1500 ms.
 	FlushTimeout time.Duration
@@ -75,7 +81,14 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		v  *int
 		to int
-	}{{&c.MaxEvents, 2_000}, {&c.MaxBytes, 16 << 20}, {&c.Recent, 50_000}, {&c.RecoverRecent, 500_000}} {
+	}{
+		{&c.MaxEvents, 2_000},
+		{&c.MaxBytes, 16 << 20},
+		{&c.Recent, 50_000},
+		{&c.RecoverRecent, 500_000},
+		{&c.GroupMax, 1_000},
+		{&c.GroupBytes, 4 << 20},
+	} {
 		if *d.v == 0 {
 			*d.v = d.to
 		}
@@ -98,6 +111,7 @@ func (c Config) WithDefaults() Config {
 		{&c.RefillPatience, 10 * time.Minute},
 		{&c.RefillRetry, 15 * time.Minute},
 		{&c.GapPoll, 10 * time.Second},
+		{&c.GroupQuiet, 2 * time.Second},
 		{&c.FlushTimeout, 1500 * time.Millisecond},
 	} {
 		if *d.v == 0 {
@@ -118,6 +132,7 @@ func (c Config) Validate() error {
 	}
 	for name, n := range map[string]int{
 		"pending events": c.MaxEvents, "pending bytes": c.MaxBytes,
+		"changes in a group": c.GroupMax, "bytes in a group": c.GroupBytes,
 		"remembered ids": c.Recent, "remembered ids in recovery": c.RecoverRecent,
 	} {
 		if n < 1 {
@@ -129,6 +144,7 @@ func (c Config) Validate() error {
 		"healthy after": c.HealthyAfter, "permanent retry": c.PermanentRetry, "watchdog": c.Watchdog,
 		"live within": c.LiveWithin, "idle persist": c.IdlePersist, "window": c.Window, "flush timeout": c.FlushTimeout,
 		"overlap": c.Overlap, "refill patience": c.RefillPatience, "refill retry": c.RefillRetry, "gap poll": c.GapPoll,
+		"group quiet": c.GroupQuiet,
 	} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s is not positive: %s", name, d))

@@ -226,9 +226,7 @@ func (t *tenure) take(events []event.Event, g *Gap) step {
 		e, before := &events[i], len(s.events)
 		e.Refilled = true
 		t.enter(e)
-		for _, r := range t.routes {
-			t.offer(&s, r, e)
-		}
+		t.offerAll(&s, e)
 		if len(s.events) > before {
 			g.Refilled++
 		}

@@ -34,6 +34,10 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	if err != nil {
 		return false, t.silence(reading, err)
 	}
+	st = t.group(reading, st, func() {
+		dog.Reset(t.cfg.Watchdog)
+		t.heard()
+	})
 	defer func() { _ = st.Close() }()
 	hello := t.greet(start)
 	defer hello.over()
@@ -245,9 +249,7 @@ func (t *tenure) digest(ctx context.Context, batch event.Batch) (s step, due boo
 			continue
 		}
 		t.enter(e)
-		for _, r := range t.routes {
-			t.offer(&s, r, e)
-		}
+		t.offerAll(&s, e)
 	}
 	return s, due, nil
 }

@@ -21,6 +21,9 @@ type Route interface {
 	// Accept returns the event addressed to the route, or false if the route's
 	// filter says no. It does not keep the event's data beyond the call otherwise.
 	Accept(e event.Event) (kept event.Event, ok bool)
+	// Grouped reports whether the route takes the changes of a transaction as one
+	// event, of type event.TypeTransaction.
+	Grouped() bool
 }
 
 // Deps is what a subscriber works with. Refiller, Tracer and Metrics may be nil.

@@ -25,6 +25,8 @@ type keep struct{ name, but string }
 
 func (k keep) Name() string { return k.name }
 
+func (keep) Grouped() bool { return false }
+
 func (k keep) Accept(e event.Event) (event.Event, bool) {
 	e.Route = k.name
 	return e, k.but == "" || e.Type != k.but

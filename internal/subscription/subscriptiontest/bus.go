@@ -151,6 +151,9 @@ func (s *stream) Next(ctx context.Context) (event.Batch, error) {
 			batch := event.Batch{
 				Events: append([]event.Event(nil), b.events[s.next:to]...), Position: b.At(to - 1), Received: time.Now(),
 			}
+			for i := s.next; i < to; i++ {
+				batch.Positions = append(batch.Positions, b.At(i))
+			}
 			s.next = to
 			return batch, nil
 		}
