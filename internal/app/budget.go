@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // accountOf names the org's account in the store: by the login's host, and by a
@@ -43,4 +44,17 @@ func (w *wires) limits(ctx context.Context) (map[string]budget.Limit, error) {
 		limits[name] = budget.Limit{Max: l.Max, Remaining: l.Remaining}
 	}
 	return limits, nil
+}
+
+// allowanceFacts is what the watch needs of the budget.
+func allowanceFacts(s budget.Status) (facts []watch.Allowance) {
+	if s.Max > 0 {
+		facts = append(facts, watch.Allowance{
+			Name: "API requests", Used: s.Used, Max: s.Max, RunsOut: s.RunsOut, Spent: !s.SpentUntil.IsZero(),
+		})
+	}
+	for _, a := range s.Allowances {
+		facts = append(facts, watch.Allowance{Name: a.Name, Used: a.Used, Max: a.Max, RunsOut: a.RunsOut})
+	}
+	return facts
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/run"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // Gateway is a whole gateway, built and ready to run once.
@@ -31,6 +32,7 @@ type Gateway struct {
 	supervisor *run.Supervisor
 	server     *control.Server
 	budget     *budget.Budget
+	watcher    *watch.Watcher
 	closers    []func() error // run in reverse order after everything has stopped
 
 	subscribers []*subscription.Subscriber
@@ -79,6 +81,9 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 	if err := g.addRoutes(ctx, s, owner, registry, tracing); err != nil {
 		return nil, err
 	}
+	if err := g.addWatch(s.Alarms, owner, registry); err != nil {
+		return nil, err
+	}
 	if err := g.addControl(ctx, s.Control, registry, env); err != nil {
 		return nil, err
 	}
@@ -90,7 +95,7 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *prometheus.Registry, env Env) error {
 	cfg := control.Config{
 		Archive: g.store, Redriver: g.store, Gaps: g.store, Ping: g.store.Ping,
-		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus,
+		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus, Alarms: g.watcher.Alarms,
 		Version: env.Version, Started: time.Now().UTC(),
 	}
 	if g.budget != nil {

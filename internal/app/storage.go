@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // storeUse says who opens a store and what for.
@@ -30,6 +31,10 @@ func openStore(ctx context.Context, s config.Store, use storeUse) (store.Store, 
 	})
 }
 
+// lastWords is how often a gateway would have to report for its last report to count
+// when only its store is asked: what it saw an hour ago still interests.
+const lastWords = 15 * time.Minute
+
 // OpenStore opens a store for the command line, to look at it while no gateway answers.
 func OpenStore(ctx context.Context, s config.Store) (control.OpenedStore, error) {
 	opened, err := openStore(ctx, s, storeUse{
@@ -38,7 +43,9 @@ func OpenStore(ctx context.Context, s config.Store) (control.OpenedStore, error)
 	if err != nil {
 		return control.OpenedStore{}, err
 	}
-	service, err := control.NewService(control.Config{Archive: opened, Redriver: opened, Gaps: opened, Ping: opened.Ping})
+	service, err := control.NewService(control.Config{Archive: opened, Redriver: opened, Gaps: opened, Ping: opened.Ping, Alarms: func(ctx context.Context) ([]watch.Alarm, error) {
+		return watch.Alarms(ctx, opened, lastWords)
+	}})
 	if err != nil {
 		return control.OpenedStore{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/load"
 	simpage "github.com/sallyport-dev/sallyport/internal/orgsim/page"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([^|]*) \\|")
@@ -43,7 +44,8 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"CatchUp": reflect.TypeFor[subscription.CatchUp](),
 		"Refill":  reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Allowance": reflect.TypeFor[budget.Allowance](),
-		"Finding":   reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
+		"Alarm":     reflect.TypeFor[watch.Alarm](), "AlarmList": reflect.TypeFor[control.AlarmList](),
+		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),
 	}

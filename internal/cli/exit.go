@@ -15,7 +15,8 @@ const (
 	ExitFailure = 1
 	// ExitUsage: the command line or the configuration is wrong; nothing was tried.
 	ExitUsage = 2
-	// ExitFindings: the audit found something that does not add up.
+	// ExitFindings: the audit found something that does not add up, or an alarm is
+	// critical.
 	ExitFindings = 3
 	// ExitUnreachable: the gateway that had to be asked does not answer.
 	ExitUnreachable = 4

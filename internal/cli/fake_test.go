@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,6 +63,10 @@ func (a *answers) Redrive(_ context.Context, r control.RedriveRequest) (control.
 	return control.RedriveResult{Moved: a.moved}, a.err
 }
 
+func (a *answers) Alarms(context.Context) (control.AlarmList, error) {
+	return control.AlarmList{Live: a.status.Live, At: a.status.At, Alarms: a.status.Alarms}, a.err
+}
+
 func (a *answers) Gaps(context.Context, string) ([]control.Gap, error) { return a.gaps, a.err }
 
 func (a *answers) Gap(_ context.Context, number int64) (control.Gap, error) {
@@ -92,6 +97,10 @@ func sample() *answers {
 				Concurrency: 16, NextProbe: noon.Add(4 * time.Second), Ledger: ledger,
 			}},
 			OpenGaps: 1,
+			Alarms: []watch.Alarm{{
+				ID: "route-paused/orders", Rule: watch.RulePaused, Subject: "orders", Severity: watch.Warning, Since: noon.Add(-20 * time.Minute),
+				What: "route orders has waited", Hint: "start it", Told: noon.Add(-19 * time.Minute),
+			}},
 			Budget: &budget.Status{
 				Max: 100_000, Used: 61_000, Observed: noon.Add(-time.Second), Own: 1200, Here: 200, PerHour: 20_000, Why: "w", RunsOut: noon.Add(117 * time.Minute),
 				Priorities: []budget.Line{{Priority: "refill", Limit: 74_000, Used: 1200, Open: true}, {Priority: "compare", Limit: 60_000, Refused: 3}},

@@ -29,6 +29,9 @@ orders  paused    1m00s ago        10          7     1        2          0      
 WORKER                    STATE       SINCE   WHY
 subscription /event/B__e  restarting  1s ago  reset
 
+ALARM    RULE          SUBJECT  SINCE       TOLD        WHAT                     NEXT
+warning  route-paused  orders   20m00s ago  19m00s ago  route orders has waited  start it
+
 1 open gap(s): see sallyport gaps list
 `},
 		"events list": {"events list", `ID   ROUTE   STATE  ATTEMPTS  REDELIVERED  ACCEPTED                       TYPE                                 KEY  LAST FAILURE
@@ -88,6 +91,9 @@ compare      60000     0        3  no
 
 ALLOWANCE                      USED   OF     PART  LAST HOUR  RUNS OUT  AS OF
 DailyDeliveredPlatformEvents  41000  50000   82%   5000       in 1h48m  1m00s ago
+`},
+		"alarms": {"alarms", `ALARM    RULE          SUBJECT  SINCE       TOLD        WHAT                     NEXT
+warning  route-paused  orders   20m00s ago  19m00s ago  route orders has waited  start it
 `},
 		"redrive": {"deadletters redrive --all", "4 dead letter(s) wait again\n"},
 	} {
@@ -169,6 +175,7 @@ func TestReads_PrintOneJSONDocument(t *testing.T) {
 		"deadletters list":          control.EventPage{Events: a.events, Next: 7},
 		"events show e-8 --payload": map[string]any{"events": a.events},
 		"audit":                     a.audit,
+		"alarms":                    control.AlarmList{Live: a.status.Live, At: a.status.At, Alarms: a.status.Alarms},
 		"gaps list":                 map[string]any{"gaps": a.gaps},
 		"budget":                    map[string]any{"budget": a.status.Budget},
 		"deadletters redrive --all": control.RedriveResult{Moved: 0},

@@ -59,7 +59,7 @@ func New(d Deps) *cobra.Command {
 	})
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", "sallyport.yaml", "the configuration `file`")
 	root.AddCommand(a.configCommand(), a.versionCommand(), a.statusCommand(), a.eventsCommand(),
-		a.deadLettersCommand(), a.auditCommand(), a.gapsCommand(), a.budgetCommand(), a.orgsimCommand(), a.demoCommand())
+		a.deadLettersCommand(), a.auditCommand(), a.gapsCommand(), a.alarmsCommand(), a.budgetCommand(), a.orgsimCommand(), a.demoCommand())
 	if d.RunGateway != nil {
 		root.AddCommand(a.runCommand())
 	}

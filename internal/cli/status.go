@@ -55,6 +55,10 @@ func (a *app) printStatus(s control.Status) {
 	a.printSubscriptions(s.Subscriptions)
 	a.printRoutes(s.Routes)
 	a.printWorkers(s.Workers)
+	if len(s.Alarms) > 0 {
+		fmt.Fprintln(a.Stdout)
+		a.printAlarms(s.Alarms)
+	}
 	if s.OpenGaps > 0 {
 		fmt.Fprintf(a.Stdout, "\n%s: see sallyport gaps list\n", a.coloured(cell{text: fmt.Sprintf("%d open gap(s)", s.OpenGaps), colour: yellow}))
 	}

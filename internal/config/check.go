@@ -163,6 +163,9 @@ func (d *decoder) check(s *Settings, sections []string) {
 	if b := s.Budget; read("budget") && b.Floor > b.Ceiling && b.Ceiling != 0 {
 		d.wrong("budget.floor", "is above the ceiling", "")
 	}
+	if read("alarms") {
+		d.checkAlarms(s.Alarms)
+	}
 	for name, r := range s.Routes {
 		d.checkRoute("routes."+name, r)
 	}

@@ -76,6 +76,10 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 			"routes.other.group: differs from that of route orders, which groups /data/ChangeEvents too",
 		},
 		"groups of platform events": {minimal + "    group: transaction\n", "routes.orders.group: groups change events, but /event/Order_Event__e carries platform events"},
+		"alarm limits in disorder":  {minimal + "alarms: {window_critical: 30h}\n", "alarms.window_critical: comes before the warning"},
+		"dead letters in disorder":  {minimal + "alarms: {dead_warning: 10, dead_critical: 5}\n", "alarms.dead_critical: comes before the warning"},
+		"alarm secrets of nobody":   {minimal + "alarms: {headers: {X-A: \"${SECRET}\"}}\n", "alarms.url: missing"},
+		"alarms in clear text":      {minimal + "alarms: {url: \"http://ops.example/\"}\n", "alarms.url: uses http: to another machine"},
 		"store nobody speaks":       {minimal + "store: mysql://h/db\n", "store.url: no store speaks mysql://"},
 		"route name":                {strings.Replace(minimal, "  orders:", "  Our Orders:", 1), `"Our Orders" is not a route name`},
 		"header name":               {minimal + "      headers: {\"a b\": x}\n", `"a b" is not a header name`},
@@ -101,6 +105,7 @@ func TestParse_AllowsWhatTheRulesLeaveOpen(t *testing.T) {
 		"custom channel":            strings.Replace(minimal, "/event/Order_Event__e", "/data/Sales__chn", 1),
 		"refresh with secret":       withOrg("  flow: refresh-token\n  refresh_token: ${SECRET}\n  client_secret: ${SECRET}\n"),
 		"order by a field":          minimal + "    order_by: Order_Id__c\n",
+		"alarms switched off":       minimal + "alarms: {window_warning: off, window_critical: 30h, dead_critical: off, settle: off, repeat: off}\n",
 		"empty section":             minimal + "log:\n  # level: debug\n",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // API is what an operator can ask of a gateway. All methods are safe for
@@ -25,6 +26,8 @@ type API interface {
 	Redrive(ctx context.Context, r RedriveRequest) (RedriveResult, error)
 	// Audit counts everything anew and holds it against the ledger.
 	Audit(ctx context.Context) (AuditReport, error)
+	// Alarms lists what an operator must know, the worst first.
+	Alarms(ctx context.Context) (AlarmList, error)
 	// Gaps lists holes in the stream, newest first, of one subscription or of all.
 	Gaps(ctx context.Context, subscription string) ([]Gap, error)
 	// Gap returns one gap. It fails with [ErrNotFound] if there is none of that number.
@@ -63,6 +66,8 @@ type Status struct {
 	Subscriptions []subscription.Status `json:"subscriptions"`
 	Routes        []RouteStatus         `json:"routes"`
 	OpenGaps      int                   `json:"open_gaps"`
+	// Alarms are those that are active, the worst first.
+	Alarms []watch.Alarm `json:"alarms"`
 	// Budget is how the org's API requests are used; null when only a store was asked.
 	Budget *budget.Status `json:"budget"`
 }
@@ -212,6 +217,15 @@ type AuditReport struct {
 type Finding struct {
 	Route string `json:"route,omitempty"`
 	What  string `json:"what"`
+}
+
+// AlarmList is what an operator must know at one moment.
+type AlarmList struct {
+	// Live says that a running gateway answered; otherwise these are the last words of
+	// one that has gone.
+	Live   bool          `json:"live"`
+	At     time.Time     `json:"at"`
+	Alarms []watch.Alarm `json:"alarms"`
 }
 
 // Gap is a hole in a subscription's stream.

@@ -45,6 +45,7 @@ func (h *handler) routes(metrics prometheus.Gatherer) http.Handler {
 		"POST " + pathRedrive:         h.redrive,
 		"GET " + pathAudit:            h.audit,
 		"GET " + pathGaps:             h.gaps,
+		"GET " + pathAlarms:           func(r *http.Request) (any, error) { return h.api.Alarms(r.Context()) },
 
 		"GET " + pathGaps + "/{number}":           h.gap,
 		"POST " + pathGaps + "/{number}/{action}": h.changeGap,

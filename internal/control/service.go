@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
 // Redriver returns dead letters to waiting.
@@ -36,6 +37,8 @@ type Config struct {
 	Dispatchers   func() []delivery.Status
 	Subscriptions func() []subscription.Status
 	Workers       func() []Worker
+	// Alarms lists the alarms that are active; nil where nobody watches.
+	Alarms func(ctx context.Context) ([]watch.Alarm, error)
 	// Budget is how the org's API requests are used; nil where nobody knows.
 	Budget func() budget.Status
 
@@ -109,6 +112,11 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		out.Reasons = append(out.Reasons, "the gaps cannot be read")
 	}
 	out.OpenGaps, _ = countGaps(gaps)
+	alarms, err := s.alarms(ctx)
+	if err != nil {
+		out.Reasons = append(out.Reasons, "the alarms cannot be read")
+	}
+	out.Alarms = alarms
 	if s.config.Budget != nil {
 		b := s.config.Budget()
 		out.Budget = &b

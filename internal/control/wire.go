@@ -13,6 +13,7 @@ const (
 	pathRedrive     = "/api/v1/deadletters/redrive"
 	pathAudit       = "/api/v1/audit"
 	pathGaps        = "/api/v1/gaps"
+	pathAlarms      = "/api/v1/alarms"
 )
 
 // eventsBody, gapBody, gapsBody and errorBody wrap answers in an object, so that fields

@@ -35,8 +35,13 @@ func (c Config) WithDefaults() Config {
 		v  *time.Duration
 		to time.Duration
 	}{
-		{&c.Every, 15 * time.Second}, {&c.Settle, time.Minute}, {&c.Repeat, 4 * time.Hour}, {&c.Timeout, 10 * time.Second},
-		{&c.RetryFirst, 15 * time.Second}, {&c.RetryMax, 5 * time.Minute}, {&c.Vanished, 15 * time.Minute},
+		{&c.Every, 15 * time.Second},
+		{&c.Settle, time.Minute},
+		{&c.Repeat, 4 * time.Hour},
+		{&c.Timeout, 10 * time.Second},
+		{&c.RetryFirst, 15 * time.Second},
+		{&c.RetryMax, 5 * time.Minute},
+		{&c.Vanished, 15 * time.Minute},
 	} {
 		if *d.v == 0 {
 			*d.v = d.to

@@ -31,6 +31,9 @@ type Topic struct {
 	// Lag is how late events are stored.
 	Lag       time.Duration
 	Why, Hint string
+
+	// reading is since when the watcher knows that it is read.
+	reading time.Time
 }
 
 // Gap is a hole in a topic's stream.

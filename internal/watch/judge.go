@@ -102,8 +102,8 @@ func (j *judge) weigh(id string, m measure, now time.Time) (sighting, bool) {
 	return old.sighting, true
 }
 
-// sinceSeen counts a topic's silence from when this process first saw it being
-// read: a source that has not spoken yet may be silent too.
+// sinceSeen adds since when this process reads each topic: a source that has not
+// spoken yet may be silent too.
 func (j *judge) sinceSeen(f Facts, now time.Time) Facts {
 	reading := map[string]time.Time{}
 	topics := make([]Topic, len(f.Topics))
@@ -114,9 +114,7 @@ func (j *judge) sinceSeen(f Facts, now time.Time) Facts {
 				first = now
 			}
 			reading[t.Name] = first
-			if t.Heard.Before(first) {
-				t.Heard = first
-			}
+			t.reading = first
 		}
 		topics[i] = t
 	}

@@ -13,7 +13,10 @@ type measure struct {
 	value             float64
 	warning, critical float64 // 0 is never
 	below             bool
-	what, hint        string
+	// holds: what is measured goes on, so that an alarm of it does not end, however
+	// small the value is.
+	holds      bool
+	what, hint string
 }
 
 // level is how bad the value is, given how bad it was: an alarm ends, or becomes
@@ -25,6 +28,9 @@ func (m measure) level(before Severity) Severity {
 		now = Critical
 	case m.beyond(m.warning, 1):
 		now = Warning
+	}
+	if m.holds && before.Worse(now) {
+		return before
 	}
 	if before == Critical && now != Critical && m.beyond(m.critical, 0.9) {
 		return Critical

@@ -38,14 +38,34 @@ func topicMeasures(t Topic, l Limits, now time.Time) (all []measure) {
 		}
 		all = append(all, m.says("let the topic be read before that, or events are lost: see sallyport status", "%s%s", what, because))
 	}
-	if t.Reading && !t.Heard.IsZero() {
-		silent := now.Sub(t.Heard)
+	if silent, known := t.silent(l, now); known {
 		all = append(all, rising(RuleSilence, t.Name, silent, l.Silence).
 			says("check the network and the org's status; a stream that is dead is opened anew by itself",
 				"%s has been silent for %s, keep-alives included%s", t.Name, rough(silent), because))
 	}
+	if t.Heard.IsZero() {
+		return all // how late it is shows with the first events
+	}
 	return append(all, rising(RuleLag, t.Name, t.Lag, l.Lag).
 		says("see the rate and the time left in sallyport status", "events of %s are stored %s after they were published", t.Name, rough(t.Lag)))
+}
+
+// silent is for how long the source has been silent. One that has not spoken to this
+// process yet is judged only once that alone is too long: it may have been silent
+// before the process began, and its alarm must not end for that.
+func (t Topic) silent(l Limits, now time.Time) (d time.Duration, known bool) {
+	switch {
+	case !t.Reading:
+		return 0, false
+	case !t.Heard.IsZero():
+		return now.Sub(t.Heard), true
+	}
+	d = now.Sub(t.reading)
+	patience := l.Silence.Warning
+	if patience == 0 {
+		patience = l.Silence.Critical
+	}
+	return d, d >= patience
 }
 
 // gapMeasures measures a topic by the worst of its holes.
@@ -93,7 +113,9 @@ func routeMeasures(r Route, l Limits, now time.Time) (all []measure) {
 	if !r.Paused.IsZero() {
 		paused = now.Sub(r.Paused)
 	}
-	all = append(all, rising(RulePaused, r.Name, paused, l.Paused).
+	pause := rising(RulePaused, r.Name, paused, l.Paused)
+	pause.holds = paused > 0 // also when the process is new and has waited anew
+	all = append(all, pause.
 		says(orElse(r.Hint, "see that the application answers"), "route %s has waited for its application for %s: %s", r.Name, rough(paused), r.Why))
 	if !r.Known {
 		return all
@@ -125,8 +147,10 @@ func allowanceMeasures(a Allowance, l Limits, now time.Time) []measure {
 	if a.Spent {
 		used = certain(RuleAllowance, a.Name, true).says(hint, "the org refuses requests: %d of %d %s are used", a.Used, a.Max, a.Name)
 	}
-	soon := measure{rule: RuleForecast, subject: a.Name, value: float64(1000 * time.Hour), below: true,
-		warning: float64(l.RunsOut.Warning), critical: float64(l.RunsOut.Critical)}
+	soon := measure{
+		rule: RuleForecast, subject: a.Name, value: float64(1000 * time.Hour), below: true,
+		warning: float64(l.RunsOut.Warning), critical: float64(l.RunsOut.Critical),
+	}
 	if !a.RunsOut.IsZero() {
 		left := max(a.RunsOut.Sub(now), 0)
 		soon.value = float64(left)

@@ -308,6 +308,28 @@ func TestWatcher_ARestartTellsNothingAgain(t *testing.T) {
 	})
 }
 
+// A new process has not waited as long as the one before, for a source or an
+// application; that is no end of the alarm.
+func TestWatcher_ANewProcessBeginsNoNewPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, g := newShared(), target{}
+		facts := func() watch.Facts {
+			return watch.Facts{Topics: []watch.Topic{{Name: "A", Reading: true}}, Routes: []watch.Route{{Name: "r", Paused: time.Now(), Why: "down"}}}
+		}
+		one := start(t, "one", s, &g, facts())
+		pass(15 * time.Minute)
+		want(t, "begins", g.took(), "raised warning route-paused/r; raised warning silence/A")
+		one.stop()
+		two := start(t, "two", s, &g, facts())
+		pass(20 * time.Minute)
+		want(t, "the successor", g.took(), "")
+		two.set(watch.Facts{Topics: []watch.Topic{{Name: "A", Reading: true, Heard: time.Now()}}, Routes: []watch.Route{{Name: "r"}}})
+		pass(3 * time.Minute)
+		want(t, "ends", g.took(), "resolved warning route-paused/r; resolved warning silence/A")
+	})
+}
+
 // An alarm of a topic that is no longer in the configuration ends by itself.
 func TestWatcher_WhatNobodyWatchesEnds(t *testing.T) {
 	t.Parallel()
@@ -393,7 +415,8 @@ func TestRules_EachHasItsAlarm(t *testing.T) {
 			Topics: []watch.Topic{
 				{Name: "A", Failed: true, Why: "no access", Stored: true, Left: time.Hour},
 				{Name: "B", Reading: true, Heard: now, Stored: true, Left: 70 * time.Hour},
-				{Name: "C", Lag: time.Hour, Left: 0},
+				{Name: "C", Heard: now, Lag: time.Hour},
+				{Name: "D", Reading: true},
 			},
 			GapTopics: []string{"A", "B"},
 			Gaps: []watch.Gap{
@@ -421,7 +444,7 @@ func TestRules_EachHasItsAlarm(t *testing.T) {
 			}
 		}
 		expect := map[string]watch.Severity{
-			"topic-failed/A": watch.Critical, "window/A": watch.Critical, "silence/B": watch.Warning, "lag/C": watch.Warning,
+			"topic-failed/A": watch.Critical, "window/A": watch.Critical, "silence/B": watch.Warning, "silence/D": watch.Warning, "lag/C": watch.Warning,
 			"gap/A": watch.Warning, "gap/B": watch.Critical, "route-paused/r": watch.Critical, "dead-letters/r": watch.Critical, "waiting/r": watch.Warning,
 			"worker-failed/w": watch.Critical, "allowance/DailyApiRequests": watch.Warning, "forecast/DailyApiRequests": watch.Critical, "allowance/Spent": watch.Critical,
 		}
