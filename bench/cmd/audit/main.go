@@ -64,15 +64,30 @@ func countSQLite(path string, delivered bool) (rows, ids int64, err error) {
 		return 0, 0, fmt.Errorf("open store: %w", err)
 	}
 	defer conn.Close()
-	query := "SELECT count(*), count(DISTINCT e.id) FROM events e JOIN payloads p USING (seq)"
-	if delivered {
-		query += " WHERE e.state = 1"
+	done := map[int64]bool{}
+	if err := sqlitex.ExecuteTransient(conn, "SELECT seq FROM progress WHERE state = 1", &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		done[s.ColumnInt64(0)] = true
+		return nil
+	}}); err != nil {
+		return 0, 0, err
 	}
+	different := map[string]bool{}
+	const query = "SELECT b.first, b.n, t.data, length(o.data) FROM batches b JOIN traits t USING (first) JOIN bodies o USING (first)"
 	err = sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
-		rows, ids = s.ColumnInt64(0), s.ColumnInt64(1)
+		found, bytes, err := idsOf(s.ColumnText(2))
+		if err != nil || len(found) != s.ColumnInt(1) || bytes != s.ColumnInt(3) {
+			return fmt.Errorf("batch %d: %d ids, payloads of %d bytes, want %d in %d: %w", s.ColumnInt64(0), len(found), bytes, s.ColumnInt(1), s.ColumnInt(3), err)
+		}
+		for i, id := range found {
+			if delivered && !done[s.ColumnInt64(0)+int64(i)] {
+				continue
+			}
+			rows++
+			different[id] = true
+		}
 		return nil
 	}})
-	return rows, ids, err
+	return rows, int64(len(different)), err
 }
 
 func countPostgres(ctx context.Context, url string, delivered bool) (rows, ids int64, err error) {

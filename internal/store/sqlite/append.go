@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sallyport-dev/sallyport/internal/delivery"
-	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -72,51 +70,6 @@ func (tx *txn) count(name string, change func(*delta)) error {
 		change(tx.of(id))
 	}
 	return err
-}
-
-// accept writes one event and what is to be remembered of its id, and offers it
-// to its room.
-func (tx *txn) accept(e *event.Event, is memory) error {
-	route, err := tx.route(e.Route)
-	if err != nil {
-		return err
-	}
-	kind, err := tx.kind(e)
-	if err != nil {
-		return err
-	}
-	tx.w.seq++
-	n := &entry{seq: tx.w.seq, lane: delivery.LaneOf(*e), accepted: tx.now}
-	s := tx.w.stmts.insert
-	s.BindInt64(1, n.seq)
-	s.BindInt64(2, route)
-	s.BindInt64(3, int64(n.lane))
-	s.BindInt64(4, tx.now)
-	s.BindInt64(5, kind)
-	s.BindInt64(6, micros(e.Time))
-	s.BindBool(7, e.Refilled)
-	s.BindText(8, e.ID)
-	s.BindText(9, e.Subject)
-	s.BindText(10, e.Key)
-	s.BindText(11, e.TraceParent)
-	s.BindInt64(12, is.until)
-	if is.digest == (mark{}) {
-		s.BindNull(13)
-	} else {
-		s.BindBytes(13, is.digest[:])
-	}
-	if _, err := step(s); err != nil {
-		return err
-	}
-	p := tx.w.stmts.payload
-	p.BindInt64(1, n.seq)
-	p.BindBytes(2, e.Data)
-	if _, err := step(p); err != nil {
-		return err
-	}
-	tx.of(route).accepted++
-	tx.w.rooms.arrive(route, n, e)
-	return nil
 }
 
 // move stores a subscription's new position.

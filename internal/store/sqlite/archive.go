@@ -19,14 +19,20 @@ type archive struct {
 	now     func() time.Time
 }
 
-// conn is a reading connection inside a transaction.
-type conn struct{ *sqlite.Conn }
+// conn is a reading connection inside a transaction, with what it has looked up
+// in it.
+type conn struct {
+	*sqlite.Conn
+	kinds  map[int64]kind
+	routes map[int64]string
+	last   *volume
+}
 
 // row is a row of a result.
 type row struct{ *sqlite.Stmt }
 
 func (a *archive) read(ctx context.Context, f func(c *conn) error) error {
-	return a.pool.read(ctx, a.stopped, func(c *sqlite.Conn) error { return f(&conn{c}) })
+	return a.pool.read(ctx, a.stopped, func(c *sqlite.Conn) error { return f(&conn{Conn: c}) })
 }
 
 // query calls each for every row of a query.
@@ -37,116 +43,172 @@ func (c *conn) query(query string, args []any, each func(r row)) error {
 	})
 }
 
-const recordColumns = `e.seq, r.name, e.state,
-	e.claim <> 0 AND e.claim >> 40 = coalesce((SELECT value FROM meta WHERE name = 'epoch'), 0),
-	e.attempts, e.redelivered, e.due, e.accepted, e.ended, ` + eventColumns
-
-// recordFrom joins in what a record is told from.
-const recordFrom = ` FROM events e JOIN kinds k ON k.id = e.kind JOIN routes r ON r.id = e.route`
-
-func scanRecord(r row) delivery.Record {
-	rec := delivery.Record{
-		Seq: r.ColumnInt64(0), State: stateOf(r.ColumnInt(2), r.ColumnBool(3)),
-		Attempts: r.ColumnInt(4), Redelivered: r.ColumnInt(5),
-		Accepted: instant(r.ColumnInt64(7)), Ended: instant(r.ColumnInt64(8)),
-		Event: scanEvent(r.Stmt, 9),
+// walk calls each for the batches that a query of their numbers finds, until it
+// returns false.
+func (c *conn) walk(query string, args []any, each func(v *volume, steps []progress) (bool, error)) error {
+	stmt, err := c.Prepare(query)
+	if err != nil {
+		return err
 	}
-	rec.Event.Route = r.ColumnText(1)
-	if rec.State == delivery.Waiting {
-		rec.Due = instant(r.ColumnInt64(6))
+	defer stmt.Reset()
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case int64:
+			stmt.BindInt64(i+1, arg)
+		case string:
+			stmt.BindText(i+1, arg)
+		}
 	}
-	return rec
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return err
+		}
+		v, err := c.volume(stmt.ColumnInt64(0))
+		if err != nil {
+			return err
+		}
+		steps, err := c.progress(v.first, v.n)
+		if err != nil {
+			return err
+		}
+		if more, err := each(v, steps); err != nil || !more {
+			return err
+		}
+	}
 }
 
-func stateOf(state int, claimed bool) delivery.State {
+// volume returns a batch without its body.
+func (c *conn) volume(first int64) (*volume, error) {
+	if c.last != nil && c.last.first == first {
+		return c.last, nil
+	}
+	stmt, err := c.Prepare(readBatchQuery)
+	if err != nil {
+		return nil, err
+	}
+	c.last, err = readVolume(stmt, first)
+	return c.last, err
+}
+
+// volumeOf returns the batch that holds an event, without its body, and which
+// of its events that is.
+func (c *conn) volumeOf(seq int64) (v *volume, i int, err error) {
+	if v = c.last; v == nil || seq < v.first || seq >= v.first+int64(v.n) {
+		first := int64(0)
+		if err := c.query(batchOfQuery, []any{seq}, func(r row) { first = r.ColumnInt64(0) }); err != nil {
+			return nil, 0, err
+		}
+		if v, err = c.volume(first); err != nil {
+			return nil, 0, err
+		}
+	}
+	if i = int(seq - v.first); i >= v.n {
+		return nil, 0, fmt.Errorf("read event: record %d is missing", seq)
+	}
+	return v, i, nil
+}
+
+const batchOfQuery = "SELECT first FROM batches WHERE first <= ? ORDER BY first DESC LIMIT 1"
+
+func (c *conn) progress(first int64, n int) ([]progress, error) {
+	stmt, err := c.Prepare(progressQuery)
+	if err != nil {
+		return nil, err
+	}
+	return readProgress(stmt, first, n)
+}
+
+// payload returns the payload of event i of a batch.
+func (c *conn) payload(v *volume, i int) ([]byte, error) {
+	if !v.opened {
+		stmt, err := c.Prepare(readBodyQuery)
+		if err != nil {
+			return nil, err
+		}
+		if err := v.open(stmt); err != nil {
+			return nil, err
+		}
+	}
+	return v.data(i), nil
+}
+
+// record tells of event i of a batch.
+func (c *conn) record(v *volume, i int, p *progress, epoch int64) (delivery.Record, error) {
+	k, err := c.kind(v.traits[i].kind)
+	if err != nil {
+		return delivery.Record{}, err
+	}
+	name, err := c.route(v.route)
+	if err != nil {
+		return delivery.Record{}, err
+	}
+	rec := delivery.Record{
+		Seq: v.first + int64(i), State: p.of(epoch), Attempts: p.attempts, Redelivered: p.redelivered,
+		Accepted: instant(v.accepted), Ended: instant(p.ended), Event: v.event(i, name, k),
+	}
+	if rec.State == delivery.Waiting {
+		rec.Due = instant(p.due)
+	}
+	return rec, nil
+}
+
+// of returns the state that people are shown; claims of another epoch are void.
+func (p *progress) of(epoch int64) delivery.State {
 	switch {
-	case state == rowDelivered:
+	case p.state == rowDelivered:
 		return delivery.Delivered
-	case state == rowDead:
+	case p.state == rowDead:
 		return delivery.DeadState
-	case claimed:
+	case p.claim != 0 && p.claim>>epochShift == epoch:
 		return delivery.InFlight
 	}
 	return delivery.Waiting
 }
 
-// List implements [delivery.Archive].
-func (a *archive) List(ctx context.Context, f delivery.ListFilter) (records []delivery.Record, err error) {
-	where, args := listWhere(f)
-	query := "SELECT " + recordColumns + recordFrom + where + " ORDER BY e.seq DESC LIMIT ?"
-	err = a.read(ctx, func(c *conn) error {
-		if err := c.query(query, append(args, max(f.Limit, 1)), func(r row) {
-			records = append(records, scanRecord(r))
-		}); err != nil {
-			return err
-		}
-		for i := range records {
-			history, err := c.history(records[i].Seq, "DESC LIMIT 1")
-			if err != nil {
-				return err
-			}
-			if len(history) > 0 {
-				records[i].LastOutcome = history[0].Outcome
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list records: %w", err)
-	}
-	return records, nil
+func (c *conn) epoch() (epoch int64, err error) {
+	err = c.query("SELECT value FROM meta WHERE name = 'epoch'", nil, func(r row) { epoch = r.ColumnInt64(0) })
+	return epoch, err
 }
 
-func listWhere(f delivery.ListFilter) (where string, args []any) {
-	where = " WHERE true"
-	if f.Route != "" {
-		where += " AND e.route = (SELECT id FROM routes WHERE name = ?)"
-		args = append(args, f.Route)
+func (c *conn) kind(number int64) (kind, error) {
+	if k, ok := c.kinds[number]; ok {
+		return k, nil
 	}
-	switch f.State {
-	case delivery.Delivered:
-		where += " AND e.state = 1"
-	case delivery.DeadState:
-		where += " AND e.state = 2"
-	case delivery.Waiting:
-		where += " AND e.state = 0"
-	case delivery.InFlight:
-		where += " AND e.state = 0 AND e.claim <> 0 AND e.claim >> 40 = coalesce((SELECT value FROM meta WHERE name = 'epoch'), 0)"
+	stmt, err := c.Prepare(readKindQuery)
+	if err != nil {
+		return kind{}, err
 	}
-	if f.Before > 0 {
-		where += " AND e.seq < ?"
-		args = append(args, f.Before)
+	k, err := readKind(stmt, number)
+	if err != nil {
+		return kind{}, err
 	}
-	return where, args
+	if c.kinds == nil {
+		c.kinds = map[int64]kind{}
+	}
+	c.kinds[number] = k
+	return k, nil
 }
 
-// Find implements [delivery.Archive]. It reads the records through: there is no
-// index on the event id, because keeping one would cost every append more than
-// all lookups together gain.
-func (a *archive) Find(ctx context.Context, id string) (records []delivery.Record, err error) {
-	err = a.read(ctx, func(c *conn) error {
-		if err := c.query("SELECT "+recordColumns+", p.data"+recordFrom+
-			" LEFT JOIN payloads p ON p.seq = e.seq WHERE e.id = ? ORDER BY e.seq", []any{id}, func(r row) {
-			rec := scanRecord(r)
-			rec.Event.Data = columnBytes(r.Stmt, 18)
-			records = append(records, rec)
-		}); err != nil {
-			return err
+// route returns the name of a route.
+func (c *conn) route(number int64) (string, error) {
+	if c.routes == nil {
+		c.routes = map[int64]string{}
+		if err := c.query("SELECT id, name FROM routes", nil, func(r row) { c.routes[r.ColumnInt64(0)] = r.ColumnText(1) }); err != nil {
+			return "", err
 		}
-		for i := range records {
-			if records[i].History, err = c.history(records[i].Seq, ""); err != nil {
-				return err
-			}
-			if n := len(records[i].History); n > 0 {
-				records[i].LastOutcome = records[i].History[n-1].Outcome
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find event: %w", err)
 	}
-	return records, nil
+	name, ok := c.routes[number]
+	if !ok {
+		return "", fmt.Errorf("read route: route %d is missing", number)
+	}
+	return name, nil
+}
+
+// routeNumber is the inverse of route; 0 if there is no such route.
+func (c *conn) routeNumber(name string) (number int64, err error) {
+	err = c.query("SELECT id FROM routes WHERE name = ?", []any{name}, func(r row) { number = r.ColumnInt64(0) })
+	return number, err
 }
 
 // history reads the failed attempts of an event in the order that suffix asks for.

@@ -43,7 +43,7 @@ func (s *Store) Book(ctx context.Context, p budget.Posting) (account budget.Acco
 }
 
 func (tx *txn) bookUse(p budget.Posting, account *budget.Account) error {
-	c := &conn{tx.w.conn}
+	c := &conn{Conn: tx.w.conn}
 	for _, u := range p.Uses {
 		if err := c.query(`INSERT INTO budget_uses (org, priority, hour, used, refused) VALUES (?, ?, ?, ?, ?) ON CONFLICT (org, priority, hour)
 			DO UPDATE SET used = used + excluded.used, refused = refused + excluded.refused`,

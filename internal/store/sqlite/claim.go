@@ -8,7 +8,6 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
-	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
 // claim is what a claiming task asks for and got.
@@ -89,36 +88,6 @@ func (tx *txn) find(r *room) error {
 	return nil
 }
 
-// load reads waiting events from the file into a room's line.
-func (tx *txn) load(r *room, from int64, rows int) error {
-	s := tx.w.stmts.load
-	s.BindInt64(1, r.route)
-	s.BindInt64(2, from)
-	s.BindInt64(3, int64(rows))
-	to, n := from, 0
-	for ; ; n++ {
-		row, err := s.Step()
-		if err != nil {
-			return fmt.Errorf("load waiting events: %w", err)
-		}
-		if !row {
-			break
-		}
-		e := scanEntry(s)
-		to = e.seq
-		tx.w.rooms.meet(r, e, tx.now)
-	}
-	r.line.loaded(to, n < rows)
-	return s.Reset()
-}
-
-func scanEntry(s *sqlite.Stmt) *entry {
-	return &entry{
-		seq: s.ColumnInt64(0), lane: s.ColumnInt(1), token: s.ColumnInt64(2), attempts: s.ColumnInt(3),
-		unanswered: s.ColumnBool(4), due: s.ColumnInt64(5), accepted: s.ColumnInt64(6),
-	}
-}
-
 // meet takes a row that a load came upon.
 func (rs *rooms) meet(r *room, e *entry, now int64) {
 	if !r.line.missing(e.seq, e.lane) {
@@ -166,7 +135,7 @@ func (tx *txn) hand(r *room, c *claim) error {
 		ev := rooms.letGo(e)
 		if ev == nil {
 			var err error
-			if ev, err = tx.read(r.name, e.seq); err != nil {
+			if ev, err = tx.read(r.name, e); err != nil {
 				return err
 			}
 		}
@@ -179,64 +148,51 @@ func (tx *txn) hand(r *room, c *claim) error {
 }
 
 // start writes the start of an attempt on each entry: a statement for each
-// dense stretch of first attempts, one each for the rest.
+// dense stretch of entries alike, one each for the rest.
 func (tx *txn) start(route int64, entries []*entry) error {
 	for len(entries) > 0 {
-		n := 0
-		for n < len(entries) && !entries[n].redelivery && entries[n].seq == entries[0].seq+int64(n) {
-			n++
-		}
-		if n > 1 {
-			s := tx.w.stmts.claimRange
-			s.BindInt64(1, entries[0].token)
-			s.BindInt64(2, entries[0].seq)
-			s.BindInt64(3, entries[n-1].seq)
-			if _, err := step(s); err != nil {
-				return err
-			}
-			entries = entries[n:]
-			continue
-		}
-		e := entries[0]
-		if e.redelivery {
-			tx.of(route).redelivered++
-		}
-		s := tx.w.stmts.claim
-		s.BindInt64(1, e.token)
-		s.BindBool(2, e.redelivery)
-		s.BindInt64(3, e.seq)
-		if _, err := step(s); err != nil {
+		n := stretch(entries)
+		if err := tx.attempt(route, entries[0], n); err != nil {
 			return err
 		}
-		entries = entries[1:]
+		for _, e := range entries[:n] {
+			e.touched = true
+		}
+		entries = entries[n:]
 	}
 	return nil
 }
 
-// read reads an event back from the file.
-func (tx *txn) read(route string, seq int64) (*event.Event, error) {
-	s := tx.w.stmts.read
-	s.BindInt64(1, seq)
-	row, err := s.Step()
-	if err != nil {
-		return nil, fmt.Errorf("read event: %w", err)
+// stretch returns how many entries one statement can begin.
+func stretch(entries []*entry) int {
+	first := entries[0]
+	n := 1
+	for !first.redelivery && n < min(len(entries), numbered) {
+		e := entries[n]
+		if e.redelivery || e.touched != first.touched || e.seq != first.seq+int64(n) {
+			break
+		}
+		n++
 	}
-	if !row {
-		return nil, fmt.Errorf("read event: record %d is missing", seq)
-	}
-	ev := scanEvent(s, 0)
-	ev.Route = route
-	ev.Data = columnBytes(s, 9)
-	return &ev, s.Reset()
+	return n
 }
 
-// scanEvent reads eventColumns, the first of which is column at.
-func scanEvent(s *sqlite.Stmt, at int) event.Event {
-	return event.Event{
-		ID: s.ColumnText(at), Source: s.ColumnText(at + 1), Type: s.ColumnText(at + 2), OrgID: s.ColumnText(at + 3),
-		Subject: s.ColumnText(at + 4), Time: instant(s.ColumnInt64(at + 5)), Key: s.ColumnText(at + 6),
-		Refilled: s.ColumnBool(at + 7), TraceParent: s.ColumnText(at + 8),
+// attempt writes the start of an attempt on n entries, of which e is the first.
+func (tx *txn) attempt(route int64, e *entry, n int) error {
+	s := tx.w.stmts.claimFresh
+	values := []int64{e.seq, route, e.token, int64(n)}
+	switch {
+	case e.redelivery:
+		tx.of(route).redelivered++
+		s, values = tx.w.stmts.claimAgain, []int64{e.token, e.seq}
+	case e.touched:
+		s, values = tx.w.stmts.claim, []int64{e.token, e.seq, e.seq + int64(n) - 1}
 	}
+	for i, v := range values {
+		s.BindInt64(i+1, v)
+	}
+	_, err := step(s)
+	return err
 }
 
 // columnBytes copies a blob; nil for NULL.

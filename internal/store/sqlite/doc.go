@@ -7,6 +7,10 @@
 // connection copies the write-ahead log back into the file, so that no commit
 // stalls on it, and a few more serve reads.
 //
+// Events are kept as they came: what one commit accepts for one route is a batch,
+// a row for what its events are and one for their payloads. An event gets a row
+// of its own, its progress, when somebody first claims it.
+//
 // Which event comes next is decided in memory, in one room per route, from a
 // bounded window of the backlog; the rest stays in the file and is loaded on.
 // Claims are nevertheless written before they are handed out.

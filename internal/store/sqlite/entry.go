@@ -7,6 +7,7 @@ import (
 // entry is an unsettled event in memory. Only the writer touches it.
 type entry struct {
 	seq      int64
+	batch    int64 // the first of its batch
 	lane     int
 	attempts int
 	// unanswered says that an earlier attempt ended without a recorded answer.
@@ -14,6 +15,8 @@ type entry struct {
 	due        int64
 	accepted   int64
 
+	// touched says that its progress has a row.
+	touched bool
 	// token is that of the last claim, until when it holds.
 	token int64
 	until int64

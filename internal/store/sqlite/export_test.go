@@ -122,8 +122,14 @@ func Setting(ctx context.Context, s contract.Store, name string) (value string, 
 	return value, err
 }
 
-// FirstSchema is the schema of version 1, as the first files have it.
-const FirstSchema = schema
+// SchemaOf returns the script that makes the tables of an earlier version.
+func SchemaOf(version int) string {
+	script := schema
+	for _, u := range upgrades[:version-1] {
+		script += u.script
+	}
+	return script + fmt.Sprintf("PRAGMA user_version = %d;", version)
+}
 
 // GatherIDs makes a store move ids to their table once it has gathered n.
 func GatherIDs(ctx context.Context, s contract.Store, n int) {

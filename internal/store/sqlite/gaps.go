@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
@@ -102,9 +103,19 @@ func (a *archive) Checkpoint(ctx context.Context, name string) (cp subscription.
 
 // RecentIDs implements [subscription.Journal].
 func (a *archive) RecentIDs(ctx context.Context, route string, limit int) (ids []string, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	const query = "SELECT first FROM batches WHERE route = (SELECT id FROM routes WHERE name = ?) ORDER BY first DESC"
 	err = a.read(ctx, func(c *conn) error {
-		return c.query(`SELECT id FROM events WHERE route = (SELECT id FROM routes WHERE name = ?) ORDER BY seq DESC LIMIT ?`,
-			[]any{route, max(limit, 0)}, func(r row) { ids = append(ids, r.ColumnText(0)) })
+		return c.walk(query, []any{route}, func(v *volume, _ []progress) (bool, error) {
+			for i := v.n - 1; i >= 0 && len(ids) < limit; i-- {
+				if !v.traits[i].gone {
+					ids = append(ids, strings.Clone(v.traits[i].id))
+				}
+			}
+			return len(ids) < limit, nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read recent ids: %w", err)

@@ -11,8 +11,8 @@ import (
 func (a *archive) Ledgers(ctx context.Context) (ledgers []delivery.Ledger, err error) {
 	err = a.read(ctx, func(c *conn) error {
 		return c.query(`SELECT name, accepted, delivered, dead, redelivered, filtered, duplicates,
-			(SELECT count(*) FROM events e INDEXED BY events_waiting WHERE e.route = r.id AND e.state = 0),
-			coalesce((SELECT e.accepted FROM events e INDEXED BY events_waiting WHERE e.route = r.id AND e.state = 0 ORDER BY e.seq LIMIT 1), 0)
+			coalesce((SELECT sum(b.open) FROM batches b INDEXED BY batches_open WHERE b.route = r.id AND b.open > 0), 0),
+			coalesce((SELECT b.accepted FROM batches b INDEXED BY batches_open WHERE b.route = r.id AND b.open > 0 ORDER BY b.first LIMIT 1), 0)
 			FROM routes r ORDER BY name`, nil, func(r row) {
 			ledgers = append(ledgers, delivery.Ledger{
 				Route: r.ColumnText(0), Accepted: r.ColumnInt64(1), Delivered: r.ColumnInt64(2), Dead: r.ColumnInt64(3),
@@ -29,9 +29,11 @@ func (a *archive) Ledgers(ctx context.Context) (ledgers []delivery.Ledger, err e
 
 // tally is what an audit counts of one route.
 type tally struct {
+	number                                 int64
 	route                                  string
 	accepted, delivered, dead, redelivered int64 // as booked
-	waiting, gone, died, again             int64 // as counted: waiting, delivered, dead, redelivered
+	held, gone, died, again                int64 // as counted: in batches, delivered, dead, redelivered
+	open, removed                          int64 // events of batches counted as open; removed from batches that are still there
 	purged, purgedAgain                    int64 // as removed by retention
 	odd, empty                             int64 // rows in no known state; unsettled or dead rows without payload
 }
@@ -39,21 +41,8 @@ type tally struct {
 // Audit implements [delivery.Archive].
 func (a *archive) Audit(ctx context.Context) (findings []delivery.Finding, err error) {
 	err = a.read(ctx, func(c *conn) error {
-		if err := c.query(auditQuery, nil, func(r row) {
-			t := tally{route: r.ColumnText(0)}
-			for i, to := range []*int64{
-				&t.accepted, &t.delivered, &t.dead, &t.redelivered, &t.waiting, &t.gone, &t.died, &t.again,
-				&t.odd, &t.empty, &t.purged, &t.purgedAgain,
-			} {
-				*to = r.ColumnInt64(i + 1)
-			}
-			findings = append(findings, t.findings()...)
-		}); err != nil {
-			return err
-		}
-		return c.query(`SELECT e.route, count(*) FROM events e WHERE e.route NOT IN (SELECT id FROM routes) GROUP BY e.route`, nil, func(r row) {
-			findings = append(findings, delivery.Finding{What: fmt.Sprintf("%d records of route number %d, which has no ledger", r.ColumnInt64(1), r.ColumnInt64(0))})
-		})
+		findings, err = c.audit()
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("audit store: %w", err)
@@ -61,28 +50,103 @@ func (a *archive) Audit(ctx context.Context) (findings []delivery.Finding, err e
 	return findings, nil
 }
 
+func (c *conn) audit() (findings []delivery.Finding, err error) {
+	lost, findings, err := c.lostPayloads()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.query(auditQuery, nil, func(r row) {
+		t := tally{number: r.ColumnInt64(0), route: r.ColumnText(1)}
+		for i, to := range []*int64{
+			&t.accepted, &t.delivered, &t.dead, &t.redelivered, &t.held, &t.open, &t.gone, &t.died, &t.removed, &t.again,
+			&t.odd, &t.purged, &t.purgedAgain,
+		} {
+			*to = r.ColumnInt64(i + 2)
+		}
+		t.empty = lost[t.number]
+		findings = append(findings, t.findings()...)
+	}); err != nil {
+		return nil, err
+	}
+	return findings, c.query(strayQuery, nil, func(r row) {
+		findings = append(findings, delivery.Finding{What: fmt.Sprintf("%d events of route number %d, which has no ledger", r.ColumnInt64(1), r.ColumnInt64(0))})
+	})
+}
+
 const auditQuery = `
-SELECT r.name, r.accepted, r.delivered, r.dead, r.redelivered,
-	coalesce(c.waiting, 0), coalesce(c.delivered, 0), coalesce(c.dead, 0), coalesce(c.redelivered, 0),
-	coalesce(c.odd, 0), coalesce(c.empty, 0), coalesce(p.delivered, 0), coalesce(p.redelivered, 0)
+SELECT r.id, r.name, r.accepted, r.delivered, r.dead, r.redelivered,
+	coalesce(b.held, 0), coalesce(b.open, 0), coalesce(c.delivered, 0), coalesce(c.dead, 0), coalesce(c.removed, 0),
+	coalesce(c.redelivered, 0), coalesce(c.odd, 0), coalesce(p.delivered, 0), coalesce(p.redelivered, 0)
 FROM routes r
 LEFT JOIN purges p ON p.route = r.id
+LEFT JOIN (SELECT route, sum(n) AS held, sum(open) AS open FROM batches NOT INDEXED GROUP BY route) b ON b.route = r.id
 LEFT JOIN (
-	SELECT e.route, sum(e.state = 0) AS waiting, sum(e.state = 1) AS delivered, sum(e.state = 2) AS dead,
-		sum(e.redelivered) AS redelivered, sum(e.state NOT IN (0, 1, 2)) AS odd,
-		sum(e.state <> 1 AND NOT EXISTS (SELECT 1 FROM payloads d WHERE d.seq = e.seq)) AS empty
-	FROM events e NOT INDEXED GROUP BY e.route
+	SELECT route, sum(state = 1) AS delivered, sum(state = 2) AS dead, sum(state = 3) AS removed,
+		sum(redelivered) AS redelivered, sum(state NOT IN (0, 1, 2, 3)) AS odd
+	FROM progress NOT INDEXED GROUP BY route
 ) c ON c.route = r.id
 ORDER BY r.name`
+
+const strayQuery = "SELECT route, sum(n) FROM batches WHERE route NOT IN (SELECT id FROM routes) GROUP BY route"
+
+// lostPayloads counts per route the waiting and dead events whose payload is
+// not there, and reports batches that cannot be read.
+func (c *conn) lostPayloads() (lost map[int64]int64, findings []delivery.Finding, err error) {
+	lost = map[int64]int64{}
+	stmt, err := c.Prepare(`SELECT b.first, b.n, b.route, b.accepted, b.until, t.data, coalesce(length(o.data), -1) FROM batches b
+		LEFT JOIN traits t USING (first) LEFT JOIN bodies o USING (first)
+		WHERE b.open > 0 OR b.first IN (SELECT (SELECT first FROM batches WHERE first <= p.seq ORDER BY first DESC LIMIT 1)
+			FROM progress p INDEXED BY progress_dead WHERE p.state = 2)`)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer stmt.Reset()
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return lost, findings, err
+		}
+		v, err := scanVolume(stmt)
+		if err != nil {
+			name, nameErr := c.route(stmt.ColumnInt64(2))
+			if nameErr != nil {
+				return nil, nil, nameErr
+			}
+			findings = append(findings, delivery.Finding{Route: name, What: err.Error()})
+			continue
+		}
+		steps, err := c.progress(v.first, v.n)
+		if err != nil {
+			return nil, nil, err
+		}
+		lost[v.route] += v.lost(steps, stmt.ColumnInt(6))
+	}
+}
+
+// lost counts the waiting and dead events of a batch without payload, given the
+// length of its body, -1 if there is none.
+func (v *volume) lost(steps []progress, body int) (n int64) {
+	for i := range steps {
+		t, state := &v.traits[i], steps[i].state
+		if (state == rowWaiting || state == rowDead) && (t.bare || t.at+t.size > body) {
+			n++
+		}
+	}
+	return n
+}
 
 // findings compares what was booked with what was counted.
 func (t tally) findings() (findings []delivery.Finding) {
 	add := func(format string, args ...any) {
 		findings = append(findings, delivery.Finding{Route: t.route, What: fmt.Sprintf(format, args...)})
 	}
-	if found := t.gone + t.died + t.waiting + t.odd + t.purged; found != t.accepted {
+	waiting := t.held - t.gone - t.died - t.removed - t.odd
+	if found := t.held - t.removed + t.purged; found != t.accepted {
 		add("accepted %d, but found %d: delivered %d + dead %d + waiting %d + removed by retention %d",
-			t.accepted, found, t.gone, t.died, t.waiting, t.purged)
+			t.accepted, found, t.gone, t.died, waiting, t.purged)
+	}
+	if waiting != t.open {
+		add("waiting %d, but found %d", t.open, waiting)
 	}
 	if t.gone+t.purged != t.delivered {
 		add("delivered %d, but found %d: records %d + removed by retention %d", t.delivered, t.gone+t.purged, t.gone, t.purged)

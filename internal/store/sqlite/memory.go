@@ -216,7 +216,7 @@ func (m *memories) restore(conn *sqlite.Conn, now int64) (err error) {
 	if m.table = rows > 0; m.table {
 		m.expiry = 0 // unknown: the next sweep finds out
 	}
-	stmt, err := conn.Prepare("SELECT seq, route, id, accepted, until, digest FROM events WHERE seq > ? AND until > ?")
+	stmt, err := conn.Prepare("SELECT b.first, b.n, b.route, b.accepted, b.until, t.data FROM batches b JOIN traits t USING (first) WHERE b.first + b.n > ? AND b.until > ?")
 	if err != nil {
 		return err
 	}
@@ -227,8 +227,15 @@ func (m *memories) restore(conn *sqlite.Conn, now int64) (err error) {
 		if err != nil || !row {
 			return err
 		}
-		is := memory{accepted: stmt.ColumnInt64(3), until: stmt.ColumnInt64(4)}
-		stmt.ColumnBytes(5, is.digest[:])
-		m.recent[markOf(stmt.ColumnInt64(1), stmt.ColumnText(2))] = is
+		v, err := scanVolume(stmt)
+		if err != nil {
+			_ = stmt.Reset()
+			return err
+		}
+		for i := range v.traits {
+			if t := &v.traits[i]; t.until > now && v.first+int64(i) > m.done {
+				m.recent[markOf(v.route, t.id)] = memory{accepted: v.accepted, until: t.until, digest: t.digest}
+			}
+		}
 	}
 }

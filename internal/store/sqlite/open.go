@@ -116,7 +116,8 @@ func refused(path string, err error) error {
 func newWriter(conn *sqlite.Conn, cfg contract.Config) (*writer, error) {
 	w := &writer{
 		conn: conn, rooms: newRooms(cfg.Memory), poll: cfg.Poll, logger: cfg.Logger, now: cfg.Now,
-		routes: map[string]int64{}, kinds: map[kind]int64{}, memories: newMemories(),
+		routes: map[string]int64{}, kinds: map[kind]int64{}, kindsByNumber: map[int64]kind{},
+		shelf: newShelf(), memories: newMemories(),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if w.now == nil {
@@ -128,7 +129,7 @@ func newWriter(conn *sqlite.Conn, cfg contract.Config) (*writer, error) {
 		return nil, fmt.Errorf("read epoch: %w", err)
 	}
 	w.token = w.epoch << epochShift
-	if w.seq, err = resultInt(conn, `SELECT max(coalesce((SELECT max(seq) FROM events), 0),
+	if w.seq, err = resultInt(conn, `SELECT max(coalesce((SELECT max(first + n) - 1 FROM batches), 0),
 		coalesce((SELECT value FROM meta WHERE name = 'seq'), 0))`); err != nil {
 		return nil, fmt.Errorf("read last sequence number: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 )
@@ -41,27 +40,35 @@ func (s *Store) Redrive(ctx context.Context, f delivery.DeadFilter) (int, error)
 }
 
 // deadLetters returns the sequence numbers of the dead letters that f selects.
-func (c *conn) deadLetters(f delivery.DeadFilter) ([]int64, error) {
-	query := "SELECT seq FROM events INDEXED BY events_dead WHERE state = 2"
+func (c *conn) deadLetters(f delivery.DeadFilter) (seqs []int64, err error) {
+	query := "SELECT seq FROM progress INDEXED BY progress_dead WHERE state = 2"
 	var args []any
 	if f.Route != "" {
 		query += " AND route = (SELECT id FROM routes WHERE name = ?)"
 		args = append(args, f.Route)
 	}
-	if len(f.IDs) > 0 {
-		query += " AND id IN (" + strings.TrimSuffix(strings.Repeat("?,", len(f.IDs)), ",") + ")"
-		for _, id := range f.IDs {
-			args = append(args, id)
-		}
+	if err := c.query(query+" ORDER BY seq", args, func(r row) { seqs = append(seqs, r.ColumnInt64(0)) }); err != nil || len(f.IDs) == 0 {
+		return seqs, err
 	}
-	var seqs []int64
-	err := c.query(query+" ORDER BY seq", args, func(r row) { seqs = append(seqs, r.ColumnInt64(0)) })
-	return seqs, err
+	wanted := make(map[string]bool, len(f.IDs))
+	for _, id := range f.IDs {
+		wanted[id] = true
+	}
+	var failed error
+	seqs = slices.DeleteFunc(seqs, func(seq int64) bool {
+		v, i, err := c.volumeOf(seq)
+		if err != nil {
+			failed = err
+			return true
+		}
+		return !wanted[v.traits[i].id]
+	})
+	return seqs, failed
 }
 
 // redrive moves those of seqs that are still dead.
 func (tx *txn) redrive(seqs []int64) (moved int, err error) {
-	stmt, err := tx.w.conn.Prepare(`UPDATE events SET state = 0, claim = 0, attempts = 0, due = 0, ended = 0
+	stmt, err := tx.w.conn.Prepare(`UPDATE progress SET state = 0, claim = 0, attempts = 0, due = 0, ended = 0
 		WHERE seq = ? AND state = 2 RETURNING route`)
 	if err != nil {
 		return 0, err
@@ -75,8 +82,13 @@ func (tx *txn) redrive(seqs []int64) (moved int, err error) {
 		if route == 0 {
 			continue
 		}
+		first, err := resultInt(tx.w.conn, batchOfQuery, seq)
+		if err != nil {
+			return moved, fmt.Errorf("find batch: %w", err)
+		}
 		moved++
 		tx.of(route).dead--
+		tx.settleOf(first, 1)
 		// The events come before others in their lanes: memory begins anew.
 		if r := tx.w.rooms.byRoute[route]; r != nil {
 			r.stale = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
@@ -152,27 +153,32 @@ func (rs *rooms) rebuild(r *room) {
 	r.atHand = 0
 }
 
-// arrive offers a new event to its room, if there is one. The event is the
-// caller's: what is kept of it is copied.
-func (rs *rooms) arrive(route int64, e *entry, ev *event.Event) {
-	r := rs.byRoute[route]
+// arrive offers the events of a new batch to their room, if there is one. The
+// events are their callers': what is kept of them is copied.
+func (rs *rooms) arrive(b batch, events []newcomer) {
+	r := rs.byRoute[b.route]
 	if r == nil {
-		if r = rs.byName[ev.Route]; r == nil {
+		if r = rs.byName[events[0].ev.Route]; r == nil {
 			return
 		}
-		r.route = route
-		rs.byRoute[route] = r
+		r.route = b.route
+		rs.byRoute[b.route] = r
 	}
 	if r.stale {
 		return
 	}
-	e.room, e.generation = r, r.generation
-	if size := int64(len(ev.Data)); r.line.push(e) && rs.atHand+size <= rs.memory {
-		kept := *ev
-		kept.Data = bytes.Clone(ev.Data)
-		e.ev = &kept
-		rs.atHand += size
-		r.atHand += size
+	for i := range events {
+		ev := events[i].ev
+		e := &entry{
+			seq: b.first + int64(i), batch: b.first, lane: delivery.LaneOf(*ev), accepted: b.accepted, room: r, generation: r.generation,
+		}
+		if size := int64(len(ev.Data)); r.line.push(e) && rs.atHand+size <= rs.memory {
+			kept := *ev
+			kept.Data = bytes.Clone(ev.Data)
+			e.ev = &kept
+			rs.atHand += size
+			r.atHand += size
+		}
 	}
 }
 

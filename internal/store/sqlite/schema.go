@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -17,6 +17,7 @@ const (
 	rowWaiting   = 0
 	rowDelivered = 1
 	rowDead      = 2
+	rowGone      = 3 // removed by retention; the row goes with its batch
 )
 
 // schema is that of version 1. It keeps the rows that settle in place (events) apart from the payloads,
@@ -113,13 +114,13 @@ CREATE TABLE keys (
 
 // upgrades lead from one version to the next; the first leads from version 1. A
 // new file takes the way of an old one, so that there is one way to every version.
-var upgrades = []string{`
+var upgrades = []upgrade{{script: `
 ALTER TABLE gaps ADD COLUMN object TEXT NOT NULL DEFAULT '';
 ALTER TABLE gaps ADD COLUMN cursor BLOB;
 ALTER TABLE gaps ADD COLUMN began INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gaps ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
-`, budgetSchema, `
+`}, {script: budgetSchema}, {script: `
 -- Until when the route knows the id again, 0 for not at all, and what tells
 -- apart two requests of one id. The table holds what has moved there.
 ALTER TABLE events ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
@@ -127,7 +128,14 @@ ALTER TABLE events ADD COLUMN digest BLOB;
 CREATE TABLE ids (
 	id BLOB PRIMARY KEY, accepted INTEGER NOT NULL, until INTEGER NOT NULL, digest BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-`, registerSchema}
+`}, {script: registerSchema}, {script: batchSchema, then: toBatches}}
+
+// upgrade leads from one version to the next.
+type upgrade struct {
+	script string
+	// then does what SQL cannot; nil if there is nothing.
+	then func(*sqlite.Conn) error
+}
 
 // migrate brings the file's tables to schemaVersion. The caller owns the file.
 func migrate(conn *sqlite.Conn) (err error) {
@@ -155,7 +163,13 @@ func migrate(conn *sqlite.Conn) (err error) {
 		version = 1
 	}
 	for _, upgrade := range upgrades[version-1:] {
-		if err := executeAll(conn, upgrade); err != nil {
+		if err := executeAll(conn, upgrade.script); err != nil {
+			return fmt.Errorf("upgrade tables: %w", err)
+		}
+		if upgrade.then == nil {
+			continue
+		}
+		if err := upgrade.then(conn); err != nil {
 			return fmt.Errorf("upgrade tables: %w", err)
 		}
 	}

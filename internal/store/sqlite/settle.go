@@ -51,6 +51,7 @@ func (tx *txn) settle(settlements []delivery.Settlement) (stale []delivery.Settl
 			}
 			done = append(done, st.Seq)
 			tx.of(e.room.route).delivered++
+			tx.settleOf(e.batch, -1)
 		} else if err := tx.undelivered(e, st); err != nil {
 			return nil, fmt.Errorf("write settlement: %w", err)
 		}
@@ -105,6 +106,7 @@ func (tx *txn) undelivered(e *entry, st delivery.Settlement) error {
 			return err
 		}
 		tx.of(e.room.route).dead++
+		tx.settleOf(e.batch, -1)
 	default:
 		return fmt.Errorf("unknown disposition %d", st.Do)
 	}
@@ -146,7 +148,7 @@ func (tx *txn) leave(e *entry, st delivery.Settlement) {
 // failed commit brings the old one back.
 func again(e *entry, st delivery.Settlement) *entry {
 	n := &entry{
-		seq: e.seq, lane: e.lane, attempts: e.attempts, unanswered: e.unanswered, accepted: e.accepted,
+		seq: e.seq, batch: e.batch, touched: true, lane: e.lane, attempts: e.attempts, unanswered: e.unanswered, accepted: e.accepted,
 		due: micros(st.Due), room: e.room, generation: e.generation,
 	}
 	if st.Do == delivery.Release {

@@ -75,11 +75,11 @@ func tamper(t testing.TB, path string, how storetest.Tampering) {
 	}
 	defer conn.Close()
 	query := map[storetest.Tampering]string{
-		storetest.LoseRecord:         "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events WHERE state = 0)",
-		storetest.MarkDelivered:      "UPDATE events SET state = 1 WHERE seq = (SELECT max(seq) FROM events WHERE state = 0)",
+		storetest.LoseRecord:         "UPDATE batches SET n = n - 1, open = open - 1",
+		storetest.MarkDelivered:      "INSERT INTO progress SELECT max(first + n - 1), route, 1, 0, 1, 0, 0, 0, 1 FROM batches",
 		storetest.InflateAccepted:    "UPDATE routes SET accepted = accepted + 5",
 		storetest.InflateRedelivered: "UPDATE routes SET redelivered = redelivered + 1",
-		storetest.LosePayload:        "DELETE FROM payloads WHERE seq = (SELECT max(seq) FROM events WHERE state = 0)",
+		storetest.LosePayload:        "UPDATE bodies SET data = substr(data, 1, length(data) - 1)",
 	}[how]
 	if err := sqlitex.ExecuteTransient(conn, query, nil); err != nil {
 		t.Fatal(err)

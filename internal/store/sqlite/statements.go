@@ -10,21 +10,19 @@ import (
 type statements struct {
 	begin, commit, rollback *sqlite.Stmt
 	book, route, kind       *sqlite.Stmt
-	insert, payload         *sqlite.Stmt
-	claim, claimRange       *sqlite.Stmt
+	batch, traits           *sqlite.Stmt
+	body, dropBody          *sqlite.Stmt
+	open, nextOpen          *sqlite.Stmt
+	claimFresh, claim       *sqlite.Stmt
+	claimAgain              *sqlite.Stmt
 	done, doneRange         *sqlite.Stmt
 	again, dead, release    *sqlite.Stmt
 	attempt                 *sqlite.Stmt
-	load, read              *sqlite.Stmt
+	readBatch, readBody     *sqlite.Stmt
+	readKind, readProgress  *sqlite.Stmt
 	recall, note            *sqlite.Stmt
 	fence, position         *sqlite.Stmt
 }
-
-// The columns of loadColumns are read by scanEntry, those of eventColumns by scanEvent.
-const (
-	loadColumns  = "e.seq, e.lane, e.claim, e.attempts, e.unanswered, e.due, e.accepted"
-	eventColumns = "e.id, k.source, k.type, k.org, e.subject, e.time, e.okey, e.refilled, e.trace"
-)
 
 func prepare(conn *sqlite.Conn) (*statements, error) {
 	var s statements
@@ -41,21 +39,27 @@ func prepare(conn *sqlite.Conn) (*statements, error) {
 		{&s.route, "INSERT INTO routes (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"},
 		{&s.kind, `INSERT INTO kinds (source, type, org) VALUES (?, ?, ?)
 			ON CONFLICT (source, type, org) DO UPDATE SET org = org RETURNING id`},
-		{&s.insert, `INSERT INTO events (seq, route, lane, state, claim, attempts, redelivered, unanswered, due, accepted, ended,
-			kind, time, refilled, id, subject, okey, trace, until, digest)
-			VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&s.payload, "INSERT INTO payloads (seq, data) VALUES (?, ?)"},
-		{&s.claim, `UPDATE events SET claim = ?, attempts = attempts + 1, redelivered = redelivered + ?2, unanswered = ?2 WHERE seq = ?`},
-		{&s.claimRange, `UPDATE events SET claim = ?, attempts = attempts + 1 WHERE seq BETWEEN ? AND ?`},
-		{&s.done, "UPDATE events SET state = 1, claim = 0, ended = ? WHERE seq = ?"},
-		{&s.doneRange, "UPDATE events SET state = 1, claim = 0, ended = ? WHERE seq BETWEEN ? AND ?"},
-		{&s.again, "UPDATE events SET claim = 0, due = ? WHERE seq = ?"},
-		{&s.dead, "UPDATE events SET state = 2, claim = 0, due = 0, ended = ? WHERE seq = ?"},
-		{&s.release, "UPDATE events SET claim = 0, due = ?, attempts = attempts - 1, redelivered = redelivered - ? WHERE seq = ?"},
+		{&s.batch, "INSERT INTO batches (first, n, route, open, accepted, until) VALUES (?, ?, ?, ?, ?, ?)"},
+		{&s.traits, "INSERT OR REPLACE INTO traits (first, data) VALUES (?, ?)"},
+		{&s.body, "INSERT OR REPLACE INTO bodies (first, data) VALUES (?, ?)"},
+		{&s.dropBody, "DELETE FROM bodies WHERE first = ?"},
+		{&s.open, "UPDATE batches SET open = open + ? WHERE first = ?"},
+		{&s.claimFresh, `INSERT INTO progress (seq, route, state, claim, attempts, redelivered, unanswered, due, ended)
+			SELECT ?1 + n, ?2, 0, ?3, 1, 0, 0, 0, 0 FROM numbers WHERE n < ?4`},
+		{&s.claim, "UPDATE progress SET claim = ?, attempts = attempts + 1, unanswered = 0 WHERE seq BETWEEN ? AND ?"},
+		{&s.claimAgain, "UPDATE progress SET claim = ?, attempts = attempts + 1, redelivered = redelivered + 1, unanswered = 1 WHERE seq = ?"},
+		{&s.done, "UPDATE progress SET state = 1, claim = 0, ended = ? WHERE seq = ?"},
+		{&s.doneRange, "UPDATE progress SET state = 1, claim = 0, ended = ? WHERE seq BETWEEN ? AND ?"},
+		{&s.again, "UPDATE progress SET claim = 0, due = ? WHERE seq = ?"},
+		{&s.dead, "UPDATE progress SET state = 2, claim = 0, due = 0, ended = ? WHERE seq = ?"},
+		{&s.release, "UPDATE progress SET claim = 0, due = ?, attempts = attempts - 1, redelivered = redelivered - ? WHERE seq = ?"},
 		{&s.attempt, `INSERT INTO attempts (seq, claim, number, started, ended, verdict, status, happened, after, reason, hint)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&s.load, "SELECT " + loadColumns + ` FROM events e WHERE e.route = ? AND e.seq >= ? AND e.state = 0 ORDER BY e.seq LIMIT ?`},
-		{&s.read, "SELECT " + eventColumns + `, p.data FROM events e JOIN kinds k ON k.id = e.kind LEFT JOIN payloads p ON p.seq = e.seq WHERE e.seq = ?`},
+		{&s.nextOpen, "SELECT first FROM batches WHERE route = ? AND open > 0 AND first >= ? AND first + n > ? ORDER BY first LIMIT 1"},
+		{&s.readBatch, readBatchQuery},
+		{&s.readBody, readBodyQuery},
+		{&s.readKind, readKindQuery},
+		{&s.readProgress, progressQuery},
 		{&s.recall, "SELECT accepted, until, digest FROM ids WHERE id = ?"},
 		{&s.note, "INSERT OR REPLACE INTO ids (id, accepted, until, digest) VALUES (?, ?, ?, ?)"},
 		{&s.fence, "SELECT fence FROM leases WHERE name = ?"},

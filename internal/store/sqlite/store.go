@@ -17,7 +17,6 @@ type Store struct {
 	owner  *ownership
 	writer *writer
 	wal    *wal
-	mark   sweepMark
 
 	once   sync.Once
 	closed chan struct{}

@@ -117,26 +117,11 @@ func (s *Store) markExpiry(ctx context.Context) error {
 	})
 }
 
-// noteRecord keeps the memory of a record's id when the record goes.
-func (tx *txn) noteRecord(seq int64) error {
-	if seq <= tx.w.memories.done {
+// keepID keeps the memory of a record's id when the record goes. That of an
+// older record is in the table.
+func (tx *txn) keepID(v *volume, t *traits) error {
+	if t.until <= tx.now || v.first+int64(v.n) <= tx.w.memories.done {
 		return nil
 	}
-	stmt, err := tx.w.conn.Prepare("SELECT route, id, accepted, until, digest FROM events WHERE seq = ? AND state = 1 AND until > ?")
-	if err != nil {
-		return err
-	}
-	stmt.BindInt64(1, seq)
-	stmt.BindInt64(2, tx.now)
-	row, err := stmt.Step()
-	if err != nil || !row {
-		return err
-	}
-	is := memory{accepted: stmt.ColumnInt64(2), until: stmt.ColumnInt64(3)}
-	stmt.ColumnBytes(4, is.digest[:])
-	k := markOf(stmt.ColumnInt64(0), stmt.ColumnText(1))
-	if err := stmt.Reset(); err != nil {
-		return err
-	}
-	return tx.note(k, is)
+	return tx.note(markOf(v.route, t.id), memory{accepted: v.accepted, until: t.until, digest: t.digest})
 }

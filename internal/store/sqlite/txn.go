@@ -26,6 +26,9 @@ type txn struct {
 	taken   []*entry // entries handed out
 	settled []*entry // entries settled
 
+	filling []filling       // events to be written
+	open    map[int64]int64 // by how much the number of open events of a batch changes
+
 	remembered []undoMemory // ids that became known
 	memorized  int          // how many of the settling ids are in the table
 	noted      int64        // the first end of a memory put into the table
@@ -38,10 +41,16 @@ func (tx *txn) run(tasks []*task) error {
 			return err
 		}
 	}
+	if err := tx.flush(); err != nil {
+		return err
+	}
 	if err := tx.memorize(); err != nil {
 		return err
 	}
 	if err := tx.serve(); err != nil {
+		return err
+	}
+	if err := tx.countOpen(); err != nil {
 		return err
 	}
 	return tx.book()

@@ -33,6 +33,11 @@ type writer struct {
 	token  int64 // last claim token given out
 	routes map[string]int64
 	kinds  map[kind]int64
+	// kindsByNumber and shelf keep what was read back.
+	kindsByNumber map[int64]kind
+	shelf         *shelf
+	// packed and body are the buffers of the next batch.
+	packed, body []byte
 	// memories are the ids known again.
 	memories *memories
 	// broken is the failure after which the file is no longer written.
@@ -192,6 +197,8 @@ func (w *writer) undo(tx *txn) {
 	tx.retract()
 	w.rooms.invalidate()
 	w.routes, w.kinds = map[string]int64{}, map[kind]int64{}
+	clear(w.kindsByNumber)
+	w.shelf.clear()
 }
 
 // failure gives a SQLite error its three answers, and stops all writing when

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
@@ -17,6 +19,7 @@ var ledgerTests = []test{
 	{"Sweep_RemovesPayloadsBeforeRecords", sweepRetention},
 	{"Sweep_KeepsWhatIsWaitingOrDead", sweepKeeps},
 	{"Sweep_KeepsTheSequenceRising", sweepSequence},
+	{"Sweep_RemovesRecordsBesideOthers", sweepBeside},
 }
 
 // auditFinds tampers with a clean store and expects the audit to say so.
@@ -95,6 +98,53 @@ func sweepKeeps(s *suite) {
 		}
 	}
 	s.adds(st)
+}
+
+// sweepBeside: what came together with events that wait or are dead goes
+// without them, and they stay whole.
+func sweepBeside(s *suite) {
+	st := s.Open(s.T)
+	s.append(st, evs("a", 5)...)
+	claims := s.claimAll(st, 5)
+	s.settle(st, delivery.Done, time.Time{}, claims[0], claims[3])
+	s.settle(st, delivery.Dead, time.Time{}, claims[1])
+	s.settle(st, delivery.Again, time.Time{}, claims[2], claims[4])
+	s.Clock.Advance(time.Hour)
+	keep := contract.Retention{Payload: time.Minute, Metadata: time.Minute}
+	for _, want := range []contract.Swept{{Payloads: 2, Records: 2}, {}} {
+		if got, err := st.Sweep(s.ctx, keep); err != nil || got != want {
+			s.Fatalf("sweep = %+v, %v; want %+v", got, err, want)
+		}
+	}
+	s.adds(st)
+	st = s.Crash(s.T, st)
+	s.Cleanup(func() { s.check(st.Close()) })
+	records, err := st.List(s.ctx, delivery.ListFilter{Limit: 9})
+	if got := recordIDs(records); err != nil || !cmp.Equal(got, []string{"a-004", "a-002", "a-001"}) {
+		s.Fatalf("listed %v, %v", got, err)
+	}
+	for _, id := range []string{"a-000", "a-003"} {
+		if found, err := st.Find(s.ctx, id); err != nil || len(found) != 0 {
+			s.Fatalf("found %+v, %v", found, err)
+		}
+	}
+	if n, err := st.Redrive(s.ctx, delivery.DeadFilter{IDs: []string{"a-001"}}); err != nil || n != 1 {
+		s.Fatalf("redrive = %d, %v", n, err)
+	}
+	rest := s.claimAll(st, 3)
+	for i, id := range []string{"a-001", "a-002", "a-004"} {
+		if want := ev(id, ""); rest[i].Event.ID != id || string(rest[i].Event.Data) != string(want.Data) {
+			s.Fatalf("claimed %+v, want %s", rest[i].Event, id)
+		}
+	}
+	s.settle(st, delivery.Done, time.Time{}, rest...)
+	s.Clock.Advance(time.Hour)
+	if got, err := st.Sweep(s.ctx, keep); err != nil || got != (contract.Swept{Payloads: 3, Records: 3}) {
+		s.Fatalf("last sweep = %+v, %v", got, err)
+	}
+	if l := s.adds(st); l.Accepted != 5 || l.Delivered != 5 {
+		s.Fatalf("ledger = %+v", l)
+	}
 }
 
 func sweepSequence(s *suite) {
