@@ -9,8 +9,8 @@ import (
 // Salesforce is an org as a destination: records to write, or platform events to publish.
 type Salesforce struct {
 	Object           string        `yaml:"object" type:"object" sample:"Account" doc:"The sObject that every event is written to; the event's data, after the transform, is the record. With operation."`
-	Operation        string        `yaml:"operation" enum:"create,update,upsert,delete" sample:"upsert" doc:"What is done with the record. update and delete need its Id among the fields; upsert its external Id field. Prefer upsert: an attempt whose answer was lost can be repeated without harm."`
-	ExternalID       string        `yaml:"external_id" pattern:"^[A-Za-z][A-Za-z0-9_]{0,79}$" sample:"External_Id__c" doc:"The external Id field that an upsert finds the record by."`
+	Operation        string        `yaml:"operation" enum:"create,update,upsert,delete" sample:"upsert" doc:"What is done with the record. update and delete need its Id among the fields, or external_id; upsert needs external_id. Prefer upsert: an attempt whose answer was lost can be repeated without harm."`
+	ExternalID       string        `yaml:"external_id" pattern:"^[A-Za-z][A-Za-z0-9_]{0,79}$" sample:"External_Id__c" doc:"The external Id field that the record is found by: needed by upsert, in place of the Id by update and delete (25 of which share an API request, instead of 200)."`
 	IdempotencyField string        `yaml:"idempotency_field" pattern:"^[A-Za-z][A-Za-z0-9_]{0,79}$" sample:"Sallyport_Event__c" doc:"An external Id field (unique, text of 255) that gets the event's id when a record is created, so that a create whose answer was lost does not make a second record. Without it, such a create may."`
 	Publish          string        `yaml:"publish" pattern:"^[A-Za-z][A-Za-z0-9_]{0,76}__e$" sample:"Order_Status__e" doc:"The platform event that every event is published as; the event's data, after the transform, is its fields. Instead of object."`
 	Via              string        `yaml:"via" enum:"pubsub,rest" default:"pubsub" doc:"How platform events are published: over the Pub/Sub API, which costs no API request and answers when the event is on the bus, or over REST, which validates the fields and answers when it is in the queue."`
@@ -67,8 +67,8 @@ func (d *decoder) checkExternalID(at string, s Salesforce) {
 	switch {
 	case s.Operation == "upsert" && s.ExternalID == "" && !d.reported(at+".external_id"):
 		d.wrong(at+".external_id", "missing; an upsert finds the record by it", "for example external_id: External_Id__c")
-	case s.Operation != "upsert" && s.ExternalID != "":
-		d.wrong(at+".external_id", "is used by operation: upsert only", "remove it, or upsert")
+	case s.ExternalID != "" && (s.Operation == "create" || s.Object == ""):
+		d.wrong(at+".external_id", "is used by operation: upsert, update and delete only", "remove it, or upsert")
 	case s.IdempotencyField != "" && (s.Publish != "" || s.Operation != "" && s.Operation != "create"):
 		d.wrong(at+".idempotency_field", "is used by operation: create only", "remove it")
 	}

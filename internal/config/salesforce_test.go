@@ -65,7 +65,7 @@ func TestParse_HoldsRoutesToWhatCanBeWritten(t *testing.T) {
 		"no operation":          {change(target, `{object: Account}`), "routes.write-back.to.salesforce.operation: missing"},
 		"operation of nothing":  {change(target, `{publish: X__e, operation: create}`), "routes.write-back.to.salesforce.operation: has no meaning without object"},
 		"upsert by nothing":     {change(target, `{object: Account, operation: upsert}`), "routes.write-back.to.salesforce.external_id: missing"},
-		"update by a field":     {change(target, `{object: Account, operation: update, external_id: X__c}`), "routes.write-back.to.salesforce.external_id: is used by operation: upsert only"},
+		"create by a field":     {change(target, `{object: Account, operation: create, external_id: X__c}`), "routes.write-back.to.salesforce.external_id: is used by operation: upsert, update and delete only"},
 		"idempotent update":     {change(target, `{object: Account, operation: update, idempotency_field: X__c}`), "routes.write-back.to.salesforce.idempotency_field: is used by operation: create only"},
 		"event as a record":     {change(target, `{object: X__e, operation: create}`), "routes.write-back.to.salesforce.object: is a platform event"},
 		"not an event":          {change(target, `{publish: Account}`), "routes.write-back.to.salesforce.publish: "},

@@ -203,4 +203,3 @@ func ledgersOf(g *gateway) map[string]control.Ledger {
 	}
 	return all
 }
-

@@ -55,6 +55,12 @@ func (b *delivery) call(ctx context.Context, r *request, at []int) ([]rest.Saved
 		fields[n], ids[n] = b.writes[i].fields, b.writes[i].id
 	}
 	client := b.d.wires.REST
+	switch {
+	case r.op == Update && r.singly():
+		return client.UpdateByField(ctx, r.object, r.external, ids, fields)
+	case r.op == Delete && r.singly():
+		return client.DeleteByField(ctx, r.object, r.external, ids)
+	}
 	switch r.op {
 	case Update:
 		return client.UpdateRows(ctx, r.object, fields)

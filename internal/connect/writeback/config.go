@@ -38,7 +38,8 @@ type Config struct {
 	// Object and Operation are what every event is written to, and how.
 	Object    string
 	Operation Operation
-	// ExternalID is the external Id field that an upsert finds records by.
+	// ExternalID is the external Id field that an upsert finds records by; an update or
+	// a delete may have one too, in place of the record's Id.
 	ExternalID string
 	// Allow lists what events may name themselves, as "Account.upsert",
 	// "Contact.*" or "Order_Status__e.publish".
@@ -138,8 +139,10 @@ func (c Config) validateOperation() error {
 		return nil
 	case !slices.Contains([]Operation{Create, Update, Upsert, Delete}, c.Operation):
 		return fmt.Errorf("operation %q: want create, update, upsert or delete", c.Operation)
-	case (c.Operation == Upsert) != (c.ExternalID != ""):
-		return errors.New("an upsert needs an external id field, and nothing else has one")
+	case c.Operation == Upsert && c.ExternalID == "":
+		return errors.New("an upsert needs an external id field")
+	case c.Operation == Create && c.ExternalID != "":
+		return errors.New("a create has no external id field to find a record by")
 	case c.IdempotencyField != "" && c.Operation != Create:
 		return errors.New("an idempotency field is for creating records only")
 	}

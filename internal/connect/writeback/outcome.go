@@ -25,6 +25,7 @@ const (
 // Codes that decide what becomes of a write.
 const (
 	codeDeleted     = "ENTITY_IS_DELETED"
+	codeNotFound    = "NOT_FOUND"
 	codeDuplicate   = "DUPLICATE_VALUE"
 	codeTrigger     = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
 	codeStorage     = "STORAGE_LIMIT_EXCEEDED"
@@ -41,11 +42,11 @@ func (d *Destination) row(w *write, err error) event.Outcome {
 	switch {
 	case err == nil:
 		return delivered
-	case ok && w.op == Delete && refusal.Code == codeDeleted:
+	case ok && w.op == Delete && gone(w, refusal):
 		return delivered // by an earlier attempt or somebody else: it is gone as asked
 	}
 	o := event.Outcome{
-		Happened: event.HappenedNo, Reason: reason(err, w.fields), Hint: event.HintOf(err), After: afterOf(err),
+		Happened: happened(err), Reason: reason(err, w.fields), Hint: event.HintOf(err), After: afterOf(err),
 	}
 	if ok {
 		o.Status = refusal.Status
@@ -53,7 +54,7 @@ func (d *Destination) row(w *write, err error) event.Outcome {
 	switch {
 	case ok && throttles(refusal):
 		o.Verdict, o.After = event.Unavailable, max(o.After, pause(refusal))
-	case ok && (refusal.Code == codeMaintenance || refusal.Code == codeStorage || refusal.Code == codeBusDown):
+	case ok && (refusal.Code == codeMaintenance || refusal.Code == codeStorage || refusal.Code == codeBusDown || noField(refusal) && len(d.cfg.Allow) == 0):
 		o.Verdict, o.After = event.Unavailable, max(o.After, afterHourly) // no event's fault
 	case event.HealingOf(err) != event.Permanent, ok && (d.retry[refusal.Code] || raced(w, refusal)):
 		o.Verdict = event.Retry
@@ -61,6 +62,16 @@ func (d *Destination) row(w *write, err error) event.Outcome {
 		o.Verdict, o.Hint = event.Reject, rejectHint(o.Hint)
 	}
 	return o
+}
+
+// gone says that the record to delete is not there.
+func gone(w *write, refusal *salesforce.APIError) bool {
+	return refusal.Code == codeDeleted || w.external != "" && refusal.Code == codeNotFound && !noField(refusal)
+}
+
+// noField says that the object has no such external Id field, in the words of the API.
+func noField(refusal *salesforce.APIError) bool {
+	return refusal.Code == codeNotFound && strings.Contains(refusal.Message, "external ID field")
 }
 
 func rejectHint(hint string) string {

@@ -54,7 +54,7 @@ func split(writes []*write) []*request {
 
 // wantsBulk says whether a round is large enough for a Bulk job, and may be one.
 func (d *Destination) wantsBulk(r *request, writes []*write) bool {
-	if d.cfg.BulkOver == 0 || r.op == Publish || len(r.at) <= d.cfg.BulkOver {
+	if d.cfg.BulkOver == 0 || r.op == Publish || r.singly() || len(r.at) <= d.cfg.BulkOver {
 		return false
 	}
 	for _, i := range r.at {
@@ -65,11 +65,18 @@ func (d *Destination) wantsBulk(r *request, writes []*write) bool {
 	return true
 }
 
+// singly says that the records are named by a field, which only requests of one
+// record each can: they go as parts of a batch.
+func (t target) singly() bool { return t.external != "" && (t.op == Update || t.op == Delete) }
+
 // cut makes requests of a round that their API takes.
 func (d *Destination) cut(r *request, writes []*write) []*request {
 	most, bytes := rest.MaxRows, maxCallBytes
-	if r.bulk {
+	switch {
+	case r.bulk:
 		most, bytes = len(r.at), maxJobBytes
+	case r.singly():
+		most = rest.MaxParts
 	}
 	var out []*request
 	for _, i := range r.at {

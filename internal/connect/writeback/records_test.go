@@ -54,6 +54,43 @@ func TestDestination_CreatesUpdatesUpsertsAndDeletes(t *testing.T) {
 	}
 }
 
+// Records that the application knows by its own key only.
+func TestDestination_UpdatesAndDeletesByAnExternalID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.delivered(w.upserts(), accounts(60))
+	w.tap.calls()
+	update := w.destination(writeback.Config{Object: "Account", Operation: writeback.Update, ExternalID: "External_Id__c", BulkOver: 10})
+	var changes []any
+	for i := range 50 {
+		changes = append(changes, map[string]any{"external_id__c": account(i)["External_Id__c"], "Name": "new"})
+	}
+	w.delivered(update, batch(changes...))
+	if n := len(w.rows("SELECT Id FROM Account WHERE Name = 'new'")); n != 50 {
+		t.Errorf("%d updated", n)
+	}
+	if got := w.tap.calls(); !slices.Equal(got, slices.Repeat([]string{"POST /services/data/v67.0/composite/batch"}, 2)) {
+		t.Errorf("calls %v", got)
+	}
+	long := map[string]any{"External_Id__c": "A-0001", "Name": secretName + strings.Repeat("x", 300)}
+	got := w.outcomes(update, batch(map[string]any{"External_Id__c": secretName, "Name": "x"}, long, map[string]any{"External_Id__c": "A-0002", "Name": "y"}))
+	if got[0].Verdict != event.Reject || !strings.Contains(got[0].Reason, "NOT_FOUND") || got[1].Verdict != event.Reject || got[2].Verdict != event.Delivered || len(w.rows("SELECT Id FROM Account")) != 60 {
+		t.Errorf("%+v", got)
+	}
+	remove := w.destination(writeback.Config{Object: "Account", Operation: writeback.Delete, ExternalID: "External_Id__c"})
+	w.delivered(remove, accounts(60))
+	w.delivered(remove, accounts(60)) // again, as a redelivery would
+	if n := len(w.rows("SELECT Id FROM Account")); n != 0 {
+		t.Errorf("%d left", n)
+	}
+	for _, op := range []writeback.Operation{writeback.Update, writeback.Delete} {
+		wrong := w.destination(writeback.Config{Object: "Account", Operation: op, ExternalID: "Nope__c"})
+		if o := w.outcomes(wrong, batch(map[string]any{"Nope__c": "1"}))[0]; o.Verdict != event.Unavailable {
+			t.Errorf("%s by a field that there is not: %+v", op, o)
+		}
+	}
+}
+
 // The org sees who wrote, so that a route can leave our own changes out.
 func TestDestination_LeavesItsNameInChangeEvents(t *testing.T) {
 	t.Parallel()
@@ -362,7 +399,7 @@ func TestConfig_ReportsWhatCannotWork(t *testing.T) {
 		"ends in __e":           {Publish: "Account"},
 		"publish it":            {Object: "X__e", Operation: writeback.Create},
 		"needs an external":     {Object: "Account", Operation: writeback.Upsert},
-		"nothing else has one":  {Object: "Account", Operation: writeback.Create, ExternalID: "X__c"},
+		"a create has no":       {Object: "Account", Operation: writeback.Create, ExternalID: "X__c"},
 		"for creating":          {Object: "Account", Operation: writeback.Update, IdempotencyField: "X__c"},
 		"want create, update":   {Object: "Account"},
 		"belong to an object":   {Publish: "X__e", Operation: writeback.Create},

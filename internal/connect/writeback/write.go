@@ -17,7 +17,7 @@ import (
 type target struct {
 	op       Operation
 	object   string
-	external string // of an upsert
+	external string // the field that the record is known by, if not by its Id
 }
 
 // write is what one event asks for.
@@ -26,8 +26,9 @@ type write struct {
 	fields rest.Fields
 	// data is the record as it stands, for platform events.
 	data []byte
-	// id is the record's Id of an update or a delete, key what tells records of one
-	// object apart where the write names one; "" where it does not.
+	// id is the record's Id, or the value of its external Id field, of an update or a
+	// delete; key what tells records of one object apart where the write names one, ""
+	// where it does not.
 	id, key string
 	// harmless says that doing it again does nothing more.
 	harmless bool
@@ -81,8 +82,10 @@ func readOrder(data []byte) (o order, err error) {
 		return o, errors.New("the data names a platform event to publish beside an object or operation")
 	case o.Publish == "" && (o.Object == "" || o.Operation == ""):
 		return o, errors.New("the data names no object or no operation")
-	case (o.Operation == Upsert) != (o.ExternalID != ""):
-		return o, errors.New("an upsert needs external_id, and nothing else has one")
+	case o.Operation == Upsert && o.ExternalID == "":
+		return o, errors.New("an upsert needs external_id")
+	case o.Operation == Create && o.ExternalID != "":
+		return o, errors.New("a create has no external_id")
 	case o.ExternalID != "" && !nameForm.MatchString(o.ExternalID):
 		return o, errors.New("external_id is no API name")
 	}
@@ -120,7 +123,10 @@ func (d *Destination) readRecord(e *event.Event, t target, data []byte) (write, 
 	delete(w.fields, "attributes") // of a record as the REST API gives it
 	switch t.op {
 	case Update, Delete:
-		return w.byID()
+		if w.external == "" {
+			return w.byID()
+		}
+		return w.byValue()
 	case Upsert:
 		return w.byExternalID()
 	case Create:
@@ -170,13 +176,25 @@ func article(op Operation) string {
 func (w write) byExternalID() (write, error) {
 	name, given := w.find(w.external)
 	if !given {
-		return w, fmt.Errorf("an upsert needs its external Id field %s", w.external)
+		return w, fmt.Errorf("%s needs its external Id field %s", article(w.op), w.external)
 	}
 	if w.key = scalarText(w.fields[name]); w.key == "" {
 		return w, fmt.Errorf("the external Id field %s is empty", w.external)
 	}
 	// Whether case counts is the field's own matter; two calls for one are no harm.
 	w.key, w.harmless = strings.ToLower(w.key), true
+	return w, nil
+}
+
+// byValue takes the value that the record is known by out of the fields.
+func (w write) byValue() (write, error) {
+	w, err := w.byExternalID()
+	if err != nil {
+		return w, err
+	}
+	name, _ := w.find(w.external)
+	w.id = scalarText(w.fields[name])
+	delete(w.fields, name)
 	return w, nil
 }
 

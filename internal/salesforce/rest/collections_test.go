@@ -84,3 +84,30 @@ func TestLoginFailed(t *testing.T) {
 		t.Errorf("a refusal is taken for a failed login: %v", err)
 	}
 }
+
+func TestClient_WritesByAFieldAsPartsOfABatch(t *testing.T) {
+	t.Parallel()
+	c, o := newClient(t, rest.Config{},
+		says(200, `{"hasErrors":true,"results":[{"statusCode":204,"result":null},{"statusCode":404,"result":[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]},{"statusCode":503,"result":null}]}`),
+		says(200, `{"hasErrors":false,"results":[]}`))
+	saved, err := c.UpdateByField(t.Context(), "Account", "Ext__c", []string{"a/b", "2", "3"}, rows("x", "y", "z"))
+	if err != nil || len(saved) != 3 || saved[0].Err != nil {
+		t.Fatalf("UpdateByField() = %+v, %v", saved, err)
+	}
+	if refusal, ok := salesforce.AsAPIError(saved[1].Err); !ok || refusal.Code != "NOT_FOUND" || refusal.Status != 404 {
+		t.Errorf("second row: %v", saved[1].Err)
+	}
+	if e, ok := errors.AsType[*event.Error](saved[2].Err); !ok || e.Happened != event.HappenedUnknown {
+		t.Errorf("third row: %v", saved[2].Err)
+	}
+	if want := `{"method":"PATCH","url":"v67.0/sobjects/Account/Ext__c/a%2Fb?updateOnly=true","richInput":{"Name":"x"}}`; !strings.Contains(o.requests[0], want) {
+		t.Errorf("sent %s", o.requests[0])
+	}
+	_, err = c.DeleteByField(t.Context(), "Account", "Ext__c", []string{"1"})
+	if e, ok := errors.AsType[*event.Error](err); !ok || e.Happened != event.HappenedUnknown {
+		t.Errorf("an answer that does not fit: %v", err)
+	}
+	if want := `{"method":"DELETE","url":"v67.0/sobjects/Account/Ext__c/1"}`; !strings.Contains(o.requests[1], want) {
+		t.Errorf("sent %s", o.requests[1])
+	}
+}
