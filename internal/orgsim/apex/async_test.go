@@ -147,3 +147,17 @@ func TestHandler_RunsListsAndShows(t *testing.T) {
 		}
 	}
 }
+
+func TestJobs_DuplicateSignature(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, nil, nil)
+	const sleeper = `steps: [{enqueueJob: {steps: [{log: a}], delay: 1m, signature: once}}]`
+	first := o.succeeds(sleeper)
+	o.fails(sleeper, "System.DuplicateMessageException: A job with the same signature is queued already.")
+	eventually(t, "the job waits", func() bool { return o.clock.Pending() == 1 })
+	o.clock.Advance(time.Minute)
+	if _, err := o.Wait(t.Context(), first.Jobs[0]); err != nil {
+		t.Fatal(err)
+	}
+	o.succeeds(sleeper)
+}

@@ -118,6 +118,8 @@ func (c *checker) step(s *Step, depth int) {
 		c.list(s.Catch.Do, depth+1)
 	case s.ForEach != nil:
 		c.loop(s, depth)
+	case s.Collect != nil:
+		c.collect(s)
 	case s.Callout != nil:
 		c.callout(s)
 	case s.Query != nil && s.Query.SOQL == "":
@@ -145,6 +147,15 @@ func (c *checker) loop(s *Step, depth int) {
 	}
 	if len(f.Do) > 0 {
 		c.list(f.Do, depth+1)
+	}
+}
+
+func (c *checker) collect(s *Step) {
+	if s.Collect.In == nil || s.Collect.Value == nil || s.As == "" {
+		c.problem(s.Line, "collect: want in and value, and as beside it")
+	}
+	if s.Collect.Var != "" && !isName(s.Collect.Var) {
+		c.problem(s.Line, "%q is no name for a variable", s.Collect.Var)
 	}
 }
 

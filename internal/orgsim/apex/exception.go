@@ -35,6 +35,7 @@ const (
 	dmlException      = "System.DmlException"
 	queryException    = "System.QueryException"
 	asyncException    = "System.AsyncException"
+	duplicateMessage  = "System.DuplicateMessageException"
 	nullPointer       = "System.NullPointerException"
 	listException     = "System.ListException"
 	assertException   = "System.AssertException"

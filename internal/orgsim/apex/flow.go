@@ -35,6 +35,31 @@ func (t *transaction) forEach(ctx context.Context, f *ForEach) error {
 	return nil
 }
 
+// collect makes a list of another.
+func (t *transaction) collect(c *Collect) ([]any, error) {
+	v, err := t.vars.resolve(c.In)
+	if err != nil {
+		return nil, err
+	}
+	list, err := asList(v)
+	if err != nil {
+		return nil, err
+	}
+	variable := cmp.Or(c.Var, "item")
+	defer t.keep(variable)()
+	made := make([]any, len(list))
+	for i, item := range list {
+		t.vars[variable] = item
+		if err := t.spend(stepCPU); err != nil {
+			return nil, err
+		}
+		if made[i], err = t.vars.resolve(c.Value); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
 // count loops over numbers.
 func (t *transaction) count(ctx context.Context, f *ForEach, variable string) error {
 	from, err := t.number(f.From, 0)

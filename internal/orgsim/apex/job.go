@@ -17,6 +17,7 @@ func (t *transaction) enqueue(j *Job, kind Context) (any, error) {
 	u := &unit{
 		entry: t.rt.newEntry(), script: t.unit.script, context: kind, class: cmp.Or(j.Class, t.unit.class), user: t.unit.user,
 		steps: j.Steps, finalizer: j.Finalizer, with: asMap(with), delay: time.Duration(j.Delay), callouts: j.Callout, depth: 1,
+		signature: j.Signature,
 	}
 	if kind == Queueable && t.unit.context == Queueable {
 		u.depth = t.unit.depth + 1
@@ -40,6 +41,9 @@ func (t *transaction) enqueue(j *Job, kind Context) (any, error) {
 func (t *transaction) allowJob(j *Job, kind Context) error {
 	switch kind {
 	case Queueable:
+		if j.Signature != "" && t.rt.waitsUnder(j.Signature) {
+			return throw(duplicateMessage, "A job with the same signature is queued already.")
+		}
 		if err := take(&t.used.queueables, 1, t.limits.Queueables, "queueable jobs added to the queue"); err != nil {
 			return err
 		}
@@ -60,6 +64,13 @@ func (t *transaction) allowJob(j *Job, kind Context) error {
 		}
 	}
 	return t.rt.countAsync(1)
+}
+
+// waitsUnder says whether a job of a signature has been committed and not begun.
+func (rt *Runtime) waitsUnder(signature string) bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.signed[signature]
 }
 
 // flexPlace says whether one more batch job may wait.

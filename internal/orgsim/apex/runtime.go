@@ -94,6 +94,7 @@ type Runtime struct {
 	meters    map[*meter]struct{} // of synchronous transactions
 	async     []time.Time         // when asynchronous executions began, for 24 hours
 	flexQueue int
+	signed    map[string]bool // duplicate signatures of jobs that have not begun
 }
 
 // ErrClosed is the end of a transaction when the org stops.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	rt := &Runtime{
 		cfg: cfg, workers: make(chan struct{}, cfg.Workers), batches: make(chan struct{}, cfg.ActiveBatches),
-		byID: make(map[string]*entry), meters: make(map[*meter]struct{}),
+		byID: make(map[string]*entry), meters: make(map[*meter]struct{}), signed: make(map[string]bool),
 	}
 	rt.ctx, rt.cancel = context.WithCancelCause(context.Background())
 	return rt, nil
@@ -136,6 +137,7 @@ type unit struct {
 	depth     int // of the chain of queueables
 	delay     time.Duration
 	callouts  bool // of a future method
+	signature string
 }
 
 // Start runs a script and returns its id at once.
@@ -172,8 +174,11 @@ func (rt *Runtime) launch(u *unit) {
 	if rt.closed {
 		return
 	}
+	if u.signature != "" {
+		rt.signed[u.signature] = true
+	}
 	if u.delay <= 0 {
-		rt.running.Go(func() { rt.perform(u) })
+		rt.running.Go(func() { rt.begin(u) })
 		return
 	}
 	// A goroutine waits, not a timer's function: Close then has one thing to wait for.
@@ -182,8 +187,18 @@ func (rt *Runtime) launch(u *unit) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			rt.perform(u)
+			rt.begin(u)
 		case <-rt.ctx.Done():
 		}
 	})
+}
+
+// begin performs a job, whose signature is free from now on.
+func (rt *Runtime) begin(u *unit) {
+	if u.signature != "" {
+		rt.mu.Lock()
+		delete(rt.signed, u.signature)
+		rt.mu.Unlock()
+	}
+	rt.perform(u)
 }

@@ -30,6 +30,7 @@ type Step struct {
 	Release   *string `yaml:"releaseSavepoint"`
 
 	ForEach *ForEach   `yaml:"forEach"`
+	Collect *Collect   `yaml:"collect"`
 	If      *Condition `yaml:"if"`
 	Then    []Step     `yaml:"then"` // belongs to If
 	Else    []Step     `yaml:"else"` // belongs to If
@@ -114,6 +115,14 @@ type ForEach struct {
 	Do   []Step `yaml:"do"`
 }
 
+// Collect makes a list with one Value for each element of In, as a loop that adds to
+// a list does in Apex.
+type Collect struct {
+	In    any    `yaml:"in"`
+	Var   string `yaml:"var"` // item unless given
+	Value any    `yaml:"value"`
+}
+
 // Catch handles exceptions of a type, or those that extend it.
 type Catch struct {
 	Type string `yaml:"type"` // Exception, which is all that can be caught, unless given
@@ -150,6 +159,9 @@ type Job struct {
 	Delay Millis `yaml:"delay"`
 	// MaxDepth is AsyncOptions.MaximumQueueableStackDepth.
 	MaxDepth int `yaml:"maxDepth"`
+	// Signature is AsyncOptions.DuplicateSignature: a second queueable of the same one is
+	// refused until the first has begun.
+	Signature string `yaml:"signature"`
 	// Callout is @future(callout=true).
 	Callout bool `yaml:"callout"`
 	// Scope overrides a batch class's.

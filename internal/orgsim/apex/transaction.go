@@ -119,6 +119,8 @@ func (t *transaction) act(ctx context.Context, s *Step) (any, error) {
 		return t.publish(s.Publish)
 	case s.Callout != nil:
 		return t.callout(ctx, s.Callout)
+	case s.Collect != nil:
+		return t.collect(s.Collect)
 	case s.Savepoint != nil:
 		return nil, t.setSavepoint(ctx, *s.Savepoint)
 	case s.Rollback != nil:

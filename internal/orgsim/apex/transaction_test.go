@@ -291,3 +291,18 @@ func TestJobs_BatchFailsPartByPart(t *testing.T) {
 		t.Error("the rows are not those of the parts that worked")
 	}
 }
+
+func TestTransaction_CollectMakesAList(t *testing.T) {
+	t.Parallel()
+	o := newOrg(t, nil, nil)
+	r := o.succeeds(lines(`with: {rows: [{Id: a}, {Id: b}], row: kept}`, `steps:`,
+		`- collect: {in: "@{rows}", var: row, value: {id: "@{row.Id}", data: {n: "x@{row.Id}"}}}`,
+		`  as: items`,
+		`- return: "@{items.size} @{items[1].data.n} @{row}"`))
+	if r.Value != "2 xb kept" {
+		t.Errorf("value %v", r.Value)
+	}
+	if _, err := apex.Parse([]byte(lines(`steps:`, `- collect: {in: "@{rows}", value: 1}`))); err == nil || !strings.Contains(err.Error(), "as beside it") {
+		t.Errorf("a list without a name: %v", err)
+	}
+}
