@@ -152,12 +152,17 @@ func TestJobs_DuplicateSignature(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t, nil, nil)
 	const sleeper = `steps: [{enqueueJob: {steps: [{log: a}], delay: 1m, signature: once}}]`
-	first := o.succeeds(sleeper)
+	first, err := o.Wait(t.Context(), o.start(sleeper))
+	if err != nil || first.Exception != nil {
+		t.Fatal(err, first)
+	}
 	o.fails(sleeper, "System.DuplicateMessageException: A job with the same signature is queued already.")
 	eventually(t, "the job waits", func() bool { return o.clock.Pending() == 1 })
 	o.clock.Advance(time.Minute)
 	if _, err := o.Wait(t.Context(), first.Jobs[0]); err != nil {
 		t.Fatal(err)
 	}
-	o.succeeds(sleeper)
+	if again, err := o.Wait(t.Context(), o.start(sleeper)); err != nil || again.Exception != nil {
+		t.Error("the signature is not free again:", err, again.Exception)
+	}
 }
