@@ -131,7 +131,7 @@ var Rooms = []Room{
 		Why: "a surface lets requests in and writes answers; what they are is the engine's",
 	},
 	{
-		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg"}),
+		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg", "internal/rabbit"}),
 		Why: "the store persists the engines' types behind the interfaces that they declare",
 	},
 	{

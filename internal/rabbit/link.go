@@ -277,6 +277,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 // closeChannel closes a channel, without waiting for a broker that is gone
 // without a word: the heartbeat, or the link's end, ends the channel then.
 func closeChannel(ch *amqp.Channel) {
+	if ch == nil {
+		return
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

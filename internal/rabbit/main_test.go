@@ -46,3 +46,12 @@ func within(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// breathe is the pause between two looks at a broker that tells nobody when it
+// has changed.
+func breathe(ctx context.Context) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+}

@@ -131,7 +131,7 @@ func TestConsumer_ComesBackAfterTheConnection(t *testing.T) {
 	ctx := within(t)
 	// The broker lists a connection some time after it was made.
 	for closeConnections(t, b) == 0 {
-		if ctx.Err() != nil {
+		if breathe(ctx); ctx.Err() != nil {
 			t.Fatal("the broker never listed the connection")
 		}
 	}
@@ -166,12 +166,22 @@ func TestTake_KeepsWhatIsNotDone(t *testing.T) {
 	if errs := publisher(t, l).Publish(within(t), []rabbit.Publication{message("work", "work", 1), message("work", "work", 2), message("work", "work", 3)}); errs != nil {
 		t.Fatal(errs)
 	}
-	seen, err := l.Take(within(t), "work", 10, func(d *rabbit.Delivery) (bool, error) { return d.ID == "2", nil })
+	seen, err := l.Take(within(t), "work", 10, func(some []*rabbit.Delivery) (done []bool, err error) {
+		for _, d := range some {
+			done = append(done, d.ID == "2")
+		}
+		return done, nil
+	})
 	if err != nil || seen != 3 {
 		t.Fatalf("seen %d, %v", seen, err)
 	}
 	var left []string
-	if _, err := l.Take(within(t), "work", 10, func(d *rabbit.Delivery) (bool, error) { left = append(left, d.ID); return true, nil }); err != nil {
+	if _, err := l.Take(within(t), "work", 10, func(some []*rabbit.Delivery) (done []bool, err error) {
+		for _, d := range some {
+			left, done = append(left, d.ID), append(done, true)
+		}
+		return done, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(left) != "[1 3]" {
@@ -197,7 +207,7 @@ func TestLink_SaysWhyItIsNotConnected(t *testing.T) {
 			}
 			return
 		}
-		if ctx.Err() != nil {
+		if breathe(ctx); ctx.Err() != nil {
 			t.Fatalf("status %+v, want the broker's refusal", s)
 		}
 	}

@@ -40,12 +40,32 @@ func (l *Link) Declare(ctx context.Context, t Topology) error {
 	}
 	for _, q := range t.Queues {
 		if _, err := ch.QueueDeclare(q.Name, true, false, false, false, q.Args); err != nil {
+			if other := l.typeMismatch(ctx, q); other != nil {
+				err = other
+			}
 			return mismatch("declare queue "+q.Name, "queue", q.Name, err)
 		}
 		if t.Exchange != "" {
 			if err := ch.QueueBind(q.Name, q.Name, t.Exchange, false, nil); err != nil {
 				return explain("bind queue "+q.Name, err)
 			}
+		}
+	}
+	return nil
+}
+
+// typeMismatch returns the broker's words on a queue of another type. Of several
+// differences it names any one, and this is the one that explains the others.
+func (l *Link) typeMismatch(ctx context.Context, q Queue) error {
+	ch, err := l.channel(ctx)
+	if err != nil {
+		return nil
+	}
+	defer closeChannel(ch)
+	_, err = ch.QueueDeclare(q.Name, true, false, false, false, amqp.Table{"x-queue-type": q.Args["x-queue-type"]})
+	if e, ok := errors.AsType[*amqp.Error](err); ok {
+		if m := inequivalent.FindStringSubmatch(e.Reason); m != nil && m[1] == "x-queue-type" {
+			return err
 		}
 	}
 	return nil
