@@ -220,6 +220,9 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner s
 		return err
 	}
 	cfg := subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}
+	if parsed.Legacy() {
+		cfg.Window = 24 * time.Hour
+	}
 	for _, b := range fed {
 		if b.route.Grouped() { // those of one topic agree
 			cfg.GroupQuiet, cfg.GroupMax = b.settings.Group.Quiet, b.settings.Group.Max

@@ -103,7 +103,7 @@ func checkHostPort(text string) error {
 
 // topicPattern is what a topic looks like, for editors; [salesforce.ParseTopic]
 // is the judge.
-const topicPattern = `^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn))$`
+const topicPattern = `^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn)|topic/[A-Za-z][A-Za-z0-9_]*|u/[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)$`
 
 var orderForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
@@ -254,6 +254,7 @@ func (d *decoder) checkRoute(path string, r Route) {
 			d.wrong(fmt.Sprintf("%s.topics[%d]", path, i), t+" is listed twice", "")
 		}
 	}
+	d.checkLegacy(path, r)
 	d.checkRefill(path, r)
 	d.checkGroup(path, r)
 	d.checkDestination(path, r)

@@ -72,10 +72,21 @@ func (d *decoder) checkRefill(path string, r Route) {
 	for _, topic := range r.Topics {
 		switch parsed, err := salesforce.ParseTopic(topic); {
 		case err != nil:
+		case parsed.Legacy():
+			d.wrong(at+".from", fmt.Sprintf("brings back platform events, but %s carries none", topic), "give each kind a route of its own")
 		case carriesChanges(topic):
 			d.wrong(at+".from", fmt.Sprintf("brings back platform events, but %s carries change events", topic), "give each kind a route of its own")
 		case r.Refill.From == "outbox" && parsed.Kind() == salesforce.ChannelTopic && len(r.Refill.Objects) == 0:
 			d.wrong(at+".objects", "missing; "+topic+" is a channel, and the outbox is asked for events by name", "objects: [Order_Event__e]")
+		}
+	}
+}
+
+// checkLegacy holds topics that only one transport has to that one.
+func (d *decoder) checkLegacy(path string, r Route) {
+	for _, topic := range r.Topics {
+		if parsed, err := salesforce.ParseTopic(topic); err == nil && parsed.Legacy() && r.Transport == "pubsub" {
+			d.wrong(path+".transport", fmt.Sprintf("is pubsub, which does not have %s", topic), "PushTopics and generic channels come over transport: cometd")
 		}
 	}
 }
@@ -133,7 +144,7 @@ func (d *decoder) checkGroup(path string, r Route) {
 	}
 	for _, topic := range r.Topics {
 		if !carriesChanges(topic) {
-			d.wrong(path+".group", fmt.Sprintf("groups change events, but %s carries platform events", topic), "give each kind a route of its own")
+			d.wrong(path+".group", fmt.Sprintf("groups change events, but %s carries none", topic), "give each kind a route of its own")
 		}
 	}
 }

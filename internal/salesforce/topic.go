@@ -17,6 +17,12 @@ const (
 	AllChangesTopic
 	// ChannelTopic is a custom channel: /event/Sales__chn or /data/Sales__chn.
 	ChannelTopic
+	// PushTopicTopic is /topic/Name: the records that a PushTopic's query matches. Over
+	// the Streaming API only.
+	PushTopicTopic
+	// GenericTopic is /u/Name: texts that are pushed to a streaming channel. Over the
+	// Streaming API only.
+	GenericTopic
 )
 
 // String returns the kind in words.
@@ -28,6 +34,10 @@ func (k TopicKind) String() string {
 		return "all change events"
 	case ChannelTopic:
 		return "custom channel"
+	case PushTopicTopic:
+		return "PushTopic"
+	case GenericTopic:
+		return "generic streaming"
 	default:
 		return "platform event"
 	}
@@ -47,6 +57,9 @@ type Topic struct {
 // case-sensitive on the bus, so nothing is folded.
 func ParseTopic(s string) (Topic, error) {
 	root, name, ok := strings.Cut(strings.TrimPrefix(s, "/"), "/")
+	if strings.HasPrefix(s, "/") && (root == "topic" || root == "u") {
+		return parseLegacy(s, root, name)
+	}
 	if !strings.HasPrefix(s, "/") || !ok || root != "event" && root != "data" {
 		return Topic{}, fmt.Errorf("malformed topic %q: want /event/<Name__e>, /data/<Object>ChangeEvent, /data/ChangeEvents or a channel <Name__chn>", clip(s, maxTopicName))
 	}
@@ -56,6 +69,20 @@ func ParseTopic(s string) (Topic, error) {
 	kind, err := topicKind(root, name)
 	if err != nil {
 		return Topic{}, fmt.Errorf("malformed topic %q: %w", s, err)
+	}
+	return Topic{name: s, kind: kind}, nil
+}
+
+// parseLegacy reads the names of what came before platform events.
+func parseLegacy(s, root, name string) (Topic, error) {
+	kind, parts := PushTopicTopic, []string{name}
+	if root == "u" {
+		kind, parts = GenericTopic, strings.Split(name, "/")
+	}
+	for _, part := range parts {
+		if err := checkTopicName(part); err != nil || len(s) > maxTopicName {
+			return Topic{}, fmt.Errorf("malformed topic %q: want /topic/<Name> or /u/<Name>, of letters, digits and underscores", clip(s, maxTopicName))
+		}
 	}
 	return Topic{name: s, kind: kind}, nil
 }
@@ -106,6 +133,10 @@ func (t Topic) Kind() TopicKind { return t.kind }
 
 // Name returns the last part: "Order__e", "AccountChangeEvent".
 func (t Topic) Name() string { return t.name[strings.LastIndexByte(t.name, '/')+1:] }
+
+// Legacy reports whether the topic is of the kinds that the Streaming API alone
+// serves and that are retained for 24 hours.
+func (t Topic) Legacy() bool { return t.kind == PushTopicTopic || t.kind == GenericTopic }
 
 // Object returns the sObject whose changes the topic carries ("Account",
 // "Thing__c"), or "" if it carries anything else.

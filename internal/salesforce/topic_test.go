@@ -22,13 +22,16 @@ func TestParseTopic_KnowsWhatFlowsOnIt(t *testing.T) {
 		"/data/ChangeEvents":         {salesforce.AllChangesTopic, "ChangeEvents", ""},
 		"/data/Sales__chn":           {salesforce.ChannelTopic, "Sales__chn", ""},
 		"/event/Sales__chn":          {salesforce.ChannelTopic, "Sales__chn", ""},
+		"/topic/Orders":              {salesforce.PushTopicTopic, "Orders", ""},
+		"/u/news/Berlin":             {salesforce.GenericTopic, "Berlin", ""},
 	} {
 		topic, err := salesforce.ParseTopic(s)
 		if err != nil {
 			t.Errorf("ParseTopic(%q): %v", s, err)
 			continue
 		}
-		if topic.Kind() != want.kind || topic.Name() != want.name || topic.Object() != want.object || topic.String() != s {
+		if topic.Kind() != want.kind || topic.Name() != want.name || topic.Object() != want.object || topic.String() != s ||
+			topic.Legacy() != (want.kind >= salesforce.PushTopicTopic) {
 			t.Errorf("ParseTopic(%q) = %s %q %q", s, topic.Kind(), topic.Name(), topic.Object())
 		}
 	}
@@ -39,7 +42,9 @@ func TestParseTopic_RefusesWithAReason(t *testing.T) {
 	for s, reason := range map[string]string{
 		"":                          "want /event/",
 		"event/Order__e":            "want /event/",
-		"/topic/Order":              "want /event/",
+		"/other/Order":              "want /event/",
+		"/topic/Order?Name=A":       "want /topic/",
+		"/u/":                       "want /topic/",
 		"/event/":                   "1 to",
 		"/event/Order__c":           "ends in __e",
 		"/event/AccountChangeEvent": "under /data/",

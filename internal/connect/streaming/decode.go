@@ -65,7 +65,9 @@ func split(whole event.Event, d *cometd.Decoded) []event.Event {
 
 func (s *Stream) decoded(ctx context.Context, raw *cometd.RawEvent, d *cometd.Decoded, received time.Time) (event.Event, error) {
 	e := event.Event{Source: s.origin, OrgID: s.org, Time: received, Data: d.JSON}
-	if d.Entity != "" {
+	if topic := s.source.cfg.Topic; topic.Legacy() {
+		e.Type = legacyType(topic, d)
+	} else if d.Entity != "" {
 		e.Type = typeChange + d.Entity + "." + strings.ReplaceAll(strings.ToLower(d.ChangeType), "_", "-")
 	} else {
 		name, err := s.name(ctx, raw)
@@ -86,6 +88,16 @@ func (s *Stream) decoded(ctx context.Context, raw *cometd.RawEvent, d *cometd.De
 	e.ID = identity(raw)
 	e.TraceParent = trace(e.ID)
 	return e, nil
+}
+
+// legacyType is the type of what came before platform events:
+// com.salesforce.pushtopic.<Name>.<created|updated|deleted|undeleted> and
+// com.salesforce.generic.<Name>.
+func legacyType(topic salesforce.Topic, d *cometd.Decoded) string {
+	if topic.Kind() == salesforce.GenericTopic {
+		return "com.salesforce.generic." + strings.ReplaceAll(strings.TrimPrefix(topic.String(), "/u/"), "/", ".")
+	}
+	return "com.salesforce.pushtopic." + topic.Name() + "." + d.ChangeType
 }
 
 // identity is the event's UUID, or what comes next to it as a stable id: its

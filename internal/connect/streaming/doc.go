@@ -18,6 +18,10 @@
 //     nothing was missed; and one that began at the tip and has had no event has no
 //     position. Within one process the source remembers when that was.
 //
+// PushTopics (/topic/Name) and generic channels (/u/Name) are served as well. Their
+// events have no UUID: their id is made from place and content. The data is the
+// PushTopic's record, or the text that was pushed, as a JSON text.
+//
 // Positions have the Pub/Sub form (8 bytes big-endian and two zeros), as long as
 // that is what the Pub/Sub API gives; see cometd.ParsePosition.
 //

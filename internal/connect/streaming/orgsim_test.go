@@ -34,11 +34,12 @@ const (
 
 // world is a simulated org with both transports to it.
 type world struct {
-	t    *testing.T
-	org  *orgsim.Org
-	rest *rest.Client
-	bus  *pubsub.Client
-	long *cometd.Client
+	t      *testing.T
+	org    *orgsim.Org
+	tokens *auth.Source
+	rest   *rest.Client
+	bus    *pubsub.Client
+	long   *cometd.Client
 }
 
 func newWorld(t *testing.T) *world {
@@ -48,16 +49,16 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { check(t, org.Close()) })
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	w := &world{t: t, org: org}
-	tokens, err := auth.New(auth.Config{
+	w.tokens, err = auth.New(auth.Config{
 		Flow: auth.ClientCredentials, LoginURL: org.URL(), ClientID: orgsim.DefaultClientID, ClientSecret: secret.New(orgsim.DefaultClientSecret),
 	}, client)
 	check(t, err)
-	w.rest, err = rest.New(rest.Config{RetryWait: time.Millisecond}, tokens, client)
+	w.rest, err = rest.New(rest.Config{RetryWait: time.Millisecond}, w.tokens, client)
 	check(t, err)
-	w.bus, err = pubsub.New(pubsub.Config{Address: org.PubSubAddr(), Plaintext: true}, tokens)
+	w.bus, err = pubsub.New(pubsub.Config{Address: org.PubSubAddr(), Plaintext: true}, w.tokens)
 	check(t, err)
 	t.Cleanup(func() { _ = w.bus.Close() })
-	w.long, err = cometd.New(cometd.Config{RetryWait: time.Millisecond}, tokens, nil)
+	w.long, err = cometd.New(cometd.Config{RetryWait: time.Millisecond}, w.tokens, nil)
 	check(t, err)
 	t.Cleanup(func() { _ = w.long.Close() })
 	return w

@@ -57,8 +57,14 @@ type RawEvent struct {
 	// ReplayID is the event's place, to be trusted if Placed.
 	ReplayID int64
 	Placed   bool
-	// Payload is the event's own object; nil if the data has none.
+	// Payload is the event's own object; nil if the data has none. Of a PushTopic it is
+	// the record, of a generic channel a text.
 	Payload json.RawMessage
+	// Created is the time of an event of a PushTopic or a generic channel, which tell it
+	// beside the payload; zero for others. Change is what happened to a PushTopic's
+	// record: created, updated, deleted or undeleted.
+	Created time.Time
+	Change  string
 	// Data is all that came, in which Payload lies.
 	Data json.RawMessage
 }
@@ -68,9 +74,12 @@ type RawEvent struct {
 type envelope struct {
 	Schema  json.RawMessage `json:"schema"`
 	Payload json.RawMessage `json:"payload"`
+	SObject json.RawMessage `json:"sobject"`
 	Event   struct {
 		EventUUID string    `json:"EventUuid"`
 		ReplayID  *replayID `json:"replayId"`
+		Created   string    `json:"createdDate"`
+		Type      string    `json:"type"`
 	} `json:"event"`
 }
 
@@ -99,6 +108,12 @@ func newRawEvent(data json.RawMessage) RawEvent {
 	}
 	_ = json.Unmarshal(env.Schema, &e.SchemaID) // a schema of another kind is none
 	e.ID, e.Payload = env.Event.EventUUID, env.Payload
+	if at, err := time.Parse(time.RFC3339, env.Event.Created); err == nil {
+		e.Created = at.UTC()
+		if len(env.SObject) > 0 {
+			e.Payload, e.Change = env.SObject, env.Event.Type
+		}
+	}
 	if env.Event.ReplayID != nil {
 		e.ReplayID, e.Placed = int64(*env.Event.ReplayID), true
 	}
@@ -115,6 +130,9 @@ type stamps struct {
 
 // time returns the commit time of a change or CreatedDate of a platform event.
 func (e *RawEvent) time() (time.Time, bool) {
+	if !e.Created.IsZero() {
+		return e.Created, true
+	}
 	var s stamps
 	if json.Unmarshal(e.Payload, &s) != nil {
 		return time.Time{}, false

@@ -47,6 +47,9 @@ var errPayload = errors.New("the payload is not what the Streaming API sends")
 // Decode reads the payload. keyField names the top-level field whose value is
 // the key; "" for none.
 func (e *RawEvent) Decode(keyField string) (Decoded, error) {
+	if !e.Created.IsZero() && e.Change == "" {
+		return e.text()
+	}
 	text := e.Payload
 	if !utf8.Valid(text) {
 		text = bytes.ToValidUTF8(text, []byte("\ufffd"))
@@ -56,11 +59,34 @@ func (e *RawEvent) Decode(keyField string) (Decoded, error) {
 		return Decoded{}, fmt.Errorf("%w: %w", errPayload, err)
 	}
 	d := Decoded{JSON: make([]byte, 0, len(text)+64), Key: keyText(find(fields, keyField))}
+	if e.Change != "" {
+		d.record(e, fields)
+		return d, nil
+	}
 	if head := find(fields, headerField); head != nil {
 		return d, d.change(head, fields)
 	}
 	d.flat(fields)
 	return d, nil
+}
+
+// text reads what was pushed to a generic channel.
+func (e *RawEvent) text() (Decoded, error) {
+	var s string
+	if json.Unmarshal(e.Payload, &s) != nil {
+		return Decoded{}, fmt.Errorf("%w: a generic event holds no text", errPayload)
+	}
+	quoted, err := json.Marshal(s)
+	return Decoded{JSON: quoted, Time: e.Created}, err
+}
+
+// record reads a PushTopic's record.
+func (d *Decoded) record(e *RawEvent, fields []member) {
+	d.flat(fields)
+	d.Time, d.ChangeType = e.Created, e.Change
+	if id := keyText(find(fields, "Id")); id != "" {
+		d.RecordIDs = []string{id}
+	}
 }
 
 // flat writes a platform event.
