@@ -33,6 +33,7 @@ func (g *Gateway) addWatch(s config.Alarms, owner string, registry *prometheus.R
 	}
 	g.watcher, err = watch.New(watch.Config{
 		Process: owner, Limits: limitsOf(s), Every: s.Every, Settle: orOff(s.Settle), Repeat: orOff(s.Repeat), Timeout: s.Timeout,
+		RetryFirst: min(watch.Config{}.WithDefaults().RetryFirst, s.Every),
 	}, deps)
 	if err != nil {
 		return err

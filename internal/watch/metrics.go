@@ -1,6 +1,10 @@
 package watch
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
+)
 
 // Metrics shows the alarms that this process sees.
 type Metrics struct {
@@ -19,6 +23,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Namespace: "sallyport", Subsystem: "alarm", Name: "notices_total", Help: "Notices sent to the alarm target, by how they ended.",
 		}, []string{"outcome"}),
 	}
+	m.notices.WithLabelValues(event.Delivered.String()) // shows as 0 from the beginning
 	if reg != nil {
 		reg.MustRegister(m.active, m.notices)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -21,6 +22,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestMetrics_NamesAreAContract(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
+	eventually(t, 30*time.Second, func() bool { return len(budgetOf(s.gateway).Allowances) > 0 }, // the org is asked soon after the start
+		func() string { return "the limits are not known" })
 	resp, err := http.Get("http://" + s.gateway.address + "/metrics")
 	if err != nil {
 		t.Fatal(err)
