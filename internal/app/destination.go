@@ -43,6 +43,9 @@ func (g *Gateway) newHTTP(s config.Route, adjust func(*httpout.Config)) (*httpou
 		ConnectTimeout: min(httpout.Config{}.WithDefaults().ConnectTimeout, s.To.Timeout),
 		TLS:            &tls.Config{MinVersion: tls.VersionTLS12},
 	}
+	if s.To.AppLink {
+		cfg.ClientContext = g.applink.Header
+	}
 	adjust(&cfg)
 	destination, err := httpout.New(cfg)
 	if err != nil {

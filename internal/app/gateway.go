@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/callout"
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/applink"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/intake"
@@ -39,7 +40,8 @@ type Gateway struct {
 	dispatchers []*delivery.Dispatcher
 	acceptors   map[string]*callout.Acceptor // by route
 	relays      []*callout.Relay
-	intake      *intake.Server // nil where nobody calls
+	intake      *intake.Server  // nil where nobody calls
+	applink     *applink.Source // nil without an org
 }
 
 // Env is what the assembly takes from the process around it.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/applink"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
@@ -81,6 +82,9 @@ func (g *Gateway) addOrg(s config.Settings, registry *prometheus.Registry) (*wir
 		return nil, err
 	}
 	g.closers = append(g.closers, org.close)
+	if g.applink, err = applink.New(applink.Config{Version: s.Org.APIVersion, Username: s.Org.Username}, org.tokens, nil); err != nil {
+		return nil, err
+	}
 	g.budget = org.budget
 	registry.MustRegister(newBudgetCollector(org.budget))
 	return org, g.addBudget(org)

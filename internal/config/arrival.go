@@ -59,6 +59,7 @@ var destinations = []struct {
 // orgUsers tell of a route that it cannot do without the org's login.
 var orgUsers = []func(Route) bool{
 	func(r Route) bool { return r.Arrives == ArrivesEvents },
+	func(r Route) bool { return r.To.AppLink },
 	func(r Route) bool { return r.To.Salesforce.Given() },
 }
 

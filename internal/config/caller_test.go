@@ -73,3 +73,19 @@ func TestParse_RemembersNotificationsForLonger(t *testing.T) {
 		t.Errorf("%s", r.Remember)
 	}
 }
+
+func TestParse_KeepsTheOrgsTokenOffOpenNetworks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ src, want string }{
+		"clear text":     {strings.Replace(minimal, "http://localhost:3000/events", "http://app.internal/events\n      allow_http: true\n      applink: true", 1), "routes.orders.to.applink: would send an access token in clear text"},
+		"batch":          {minimal + "      applink: true\n      batch: 10\n", "routes.orders.to.applink: does not go with batch"},
+		"without an org": {strings.Replace(rest, `quote"}`, `quote", applink: true}`, 1), "org.login_url: missing"},
+	} {
+		if got := refuse(t, c.src).Error(); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s\nlacks %s", name, got, c.want)
+		}
+	}
+	if !load(t, minimal+"      applink: true\n").Routes["orders"].To.AppLink {
+		t.Error("not read")
+	}
+}

@@ -258,6 +258,7 @@ func (d *decoder) checkRoute(path string, r Route) {
 	d.checkRefill(path, r)
 	d.checkGroup(path, r)
 	d.checkDestination(path, r)
+	d.checkAppLink(path+".to", r.To)
 	d.checkSalesforce(path, r)
 	d.checkBatch(path, r)
 	d.checkPlainHTTP(path+".to.url", r.To.URL.Reveal(), r.To.AllowHTTP, path+".to.allow_http")
