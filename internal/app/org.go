@@ -73,11 +73,11 @@ func (w *wires) recordWires(s config.Org) (err error) {
 func (w *wires) close() error { return errors.Join(w.streaming.Close(), w.bus.Close()) }
 
 // source is a topic over the transport that its routes ask for.
-func (w *wires) source(topic salesforce.Topic, key, transport string) (event.Source, error) {
-	if transport == "cometd" {
+func (w *wires) source(topic salesforce.Topic, key string, r config.Route) (event.Source, error) {
+	if r.Transport == "cometd" {
 		return streaming.NewSource(streaming.Config{Topic: topic, KeyField: key}, w.streaming)
 	}
-	return eventbus.NewSource(eventbus.Config{Topic: topic, KeyField: key}, w.bus)
+	return eventbus.NewSource(eventbus.Config{Topic: topic, KeyField: key, Managed: r.Managed}, w.bus)
 }
 
 func newLogin(s config.Org) (*auth.Source, error) {

@@ -215,7 +215,7 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner s
 			key = ""
 		}
 	}
-	source, err := org.source(parsed, key, fed[0].settings.Transport)
+	source, err := org.source(parsed, key, fed[0].settings)
 	if err != nil {
 		return err
 	}
@@ -224,6 +224,7 @@ func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner s
 		return err
 	}
 	cfg := subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}
+	cfg.SourceKeeps = fed[0].settings.Managed != ""
 	if parsed.Legacy() {
 		cfg.Window = 24 * time.Hour
 	}

@@ -37,6 +37,10 @@ func checkKind(kind, text string) error {
 		return err
 	case "spanquery":
 		return checkSpanQuery(text)
+	case "developername":
+		if !objectForm.MatchString(text) {
+			return errors.New("not a developer name: letters, digits and underscores")
+		}
 	case "map":
 		return checkMap(text)
 	case "object":
@@ -173,6 +177,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	d.checkReplies(s.Routes)
 	d.checkSharedRefills(s.Routes)
 	d.checkSharedGroups(s.Routes)
+	d.checkManaged(s.Routes)
 	d.checkCallers(s)
 	if read("listen") {
 		d.checkListen(s.Listen)

@@ -79,6 +79,13 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 		"dead letters in disorder": {minimal + "alarms: {dead_warning: 10, dead_critical: 5}\n", "alarms.dead_critical: comes before the warning"},
 		"alarm secrets of nobody":  {minimal + "alarms: {headers: {X-A: \"${SECRET}\"}}\n", "alarms.url: missing"},
 		"alarms in clear text":     {minimal + "alarms: {url: \"http://ops.example/\"}\n", "alarms.url: uses http: to another machine"},
+		"managed over cometd":      {minimal + "    managed: Orders\n    transport: cometd\n", "routes.orders.managed: needs the Pub/Sub API"},
+		"managed with refill":      {minimal + "    managed: Orders\n    refill: {from: outbox}\n", "routes.orders.managed: leaves nothing to refill"},
+		"managed by one of two": {
+			minimal + "    managed: Orders\n  other:\n    pattern: events\n    topic: /event/Order_Event__e\n    to: {url: http://localhost:3000/}\n",
+			"routes.other.managed: differs from that of route orders, which reads /event/Order_Event__e too",
+		},
+		"managed name": {minimal + "    managed: \"Or ders\"\n", "routes.orders.managed: not a developer name"},
 		"PushTopic over pubsub": {
 			strings.Replace(minimal, "/event/Order_Event__e", "/topic/Orders", 1), "routes.orders.transport: is pubsub, which does not have /topic/Orders",
 		},

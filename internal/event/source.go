@@ -35,6 +35,14 @@ type Stream interface {
 	Close() error
 }
 
+// Committer is a stream whose source keeps the position: it is told what has been
+// stored, and a later stream begins after that, whatever its [Start] says.
+type Committer interface {
+	// Commit says that everything up to a position is stored. It does not wait for the
+	// source, and may be called while Next blocks.
+	Commit(at Position) error
+}
+
 // Batch is what a source sent at once, in stream order.
 type Batch struct {
 	Events []Event

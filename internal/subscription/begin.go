@@ -23,7 +23,7 @@ func (t *tenure) begin(ctx context.Context, start event.Start) error {
 	t.since = time.Time{}
 	cp := t.checkpoint()
 	switch {
-	case t.refused || start.After != nil:
+	case t.refused || start.After != nil || t.cfg.SourceKeeps:
 		return nil
 	case cp.unplaced():
 		t.since = cp.EventTime.Add(-markSkew)

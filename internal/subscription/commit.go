@@ -10,7 +10,7 @@ import (
 // commitLoop stores everything pending, in one transaction at a time, until
 // the receiver is done and nothing is left. While one transaction is under way the next
 // one grows, so a fast stream makes large transactions and a lone event waits for nobody.
-func (t *tenure) commitLoop(ctx context.Context, q *pending) {
+func (t *tenure) commitLoop(ctx context.Context, q *pending, told *confirmer) {
 	for {
 		s, ok := q.take()
 		if !ok {
@@ -21,6 +21,7 @@ func (t *tenure) commitLoop(ctx context.Context, q *pending) {
 			t.cancel(err)
 			return
 		}
+		told.stored(s.position)
 	}
 }
 

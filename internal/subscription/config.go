@@ -18,6 +18,9 @@ type Config struct {
 	// Earliest begins a subscription without a position at the oldest retained
 	// event; otherwise it begins with what is published from now on.
 	Earliest bool
+	// SourceKeeps: the source keeps the position (its streams are event.Committers) and
+	// decides where each stream begins. Ours is then kept for people only.
+	SourceKeeps bool
 	// LeaseTTL is how long the topic stays ours after the process dies; default 15 s.
 	LeaseTTL time.Duration
 	// StandbyPoll is how often a standby asks for the lease; default 250 ms. It is

@@ -34,6 +34,7 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	if err != nil {
 		return false, t.silence(reading, err)
 	}
+	told := confirm(st)
 	st = t.group(reading, st, func() {
 		dog.Reset(t.cfg.Watchdog)
 		t.heard()
@@ -51,11 +52,12 @@ func (t *tenure) stream(ctx context.Context) (served bool, err error) {
 	unhook := context.AfterFunc(ctx, func() { t.bound(done, giveUp) })
 	defer unhook()
 	var committer sync.WaitGroup
-	committer.Go(func() { t.commitLoop(storing, q) })
+	committer.Go(func() { t.commitLoop(storing, q, told) })
 	served, err = t.receive(reading, st, q, dog, hello)
 	q.close()
 	committer.Wait()
 	close(done)
+	told.end()
 	return served, t.silence(reading, err)
 }
 

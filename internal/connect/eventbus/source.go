@@ -17,6 +17,10 @@ type Config struct {
 	// it, and for events that lack it (an UPDATE carries only what changed), the
 	// key is the record Id of a change and empty for a platform event.
 	KeyField string
+	// Managed is the developer name of a ManagedEventSubscription of the topic, whose
+	// position the org keeps: streams then begin where it says, and are told what is
+	// stored. Empty: we keep it.
+	Managed string
 	// SchemaWait is the wait between tries for a schema that the bus says it does
 	// not have: a new one takes a moment to be known everywhere. Default 1 s.
 	SchemaWait time.Duration
@@ -65,9 +69,7 @@ func (s *Source) Open(ctx context.Context, start event.Start) (event.Stream, err
 	}
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
-	sub, err := s.bus.Subscribe(life, s.cfg.Topic, pubsub.Start{
-		After: salesforce.ReplayID(start.After), Earliest: start.Earliest,
-	})
+	sub, err := s.subscribe(life, start)
 	if err != nil {
 		stop()
 		cancel()
@@ -77,5 +79,16 @@ func (s *Source) Open(ctx context.Context, start event.Start) (event.Stream, err
 		cancel()
 		return nil, errors.Join(context.Cause(ctx), sub.Close())
 	}
-	return newStream(s, org, sub, cancel), nil
+	st := newStream(s, org, sub, cancel)
+	if s.cfg.Managed != "" {
+		return managedStream{st}, nil
+	}
+	return st, nil
+}
+
+func (s *Source) subscribe(ctx context.Context, start event.Start) (*pubsub.Subscription, error) {
+	if s.cfg.Managed != "" {
+		return s.bus.ManagedSubscribe(ctx, s.cfg.Managed)
+	}
+	return s.bus.Subscribe(ctx, s.cfg.Topic, pubsub.Start{After: salesforce.ReplayID(start.After), Earliest: start.Earliest})
 }

@@ -181,3 +181,11 @@ func (s *Stream) Close() error {
 	s.cancel()
 	return s.sub.Close()
 }
+
+// managedStream is a stream whose position the org keeps.
+type managedStream struct{ *Stream }
+
+var _ event.Committer = managedStream{}
+
+// Commit implements [event.Committer].
+func (s managedStream) Commit(at event.Position) error { return s.sub.Commit(salesforce.ReplayID(at)) }

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
 	"github.com/sallyport-dev/sallyport/internal/salesforce/auth"
@@ -57,6 +55,8 @@ type Subscription struct {
 	op     string
 	topic  string
 	start  Start
+	// managed is the developer name of a subscription whose position the org keeps.
+	managed string
 
 	ctx    context.Context // the stream's life, ended by Close
 	cancel context.CancelFunc
@@ -74,7 +74,7 @@ type Subscription struct {
 	err    error
 
 	sendMu sync.Mutex // serialises Send on stream, as gRPC asks; taken before mu
-	stream grpc.BidiStreamingClient[pubsubpb.FetchRequest, pubsubpb.FetchResponse]
+	feed   feed
 }
 
 // Subscribe opens a stream. It blocks for the login and until the connection
@@ -82,11 +82,13 @@ type Subscription struct {
 // because the bus does not confirm. The subscription lives until Close or until
 // ctx ends.
 func (c *Client) Subscribe(ctx context.Context, topic salesforce.Topic, start Start) (*Subscription, error) {
+	return c.begin(ctx, &Subscription{op: "subscribe to " + topic.String(), topic: topic.String(), start: start})
+}
+
+func (c *Client) begin(ctx context.Context, s *Subscription) (*Subscription, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Subscription{
-		client: c, op: "subscribe to " + topic.String(), topic: topic.String(), start: start,
-		ctx: ctx, cancel: cancel, done: make(chan struct{}), ready: make(chan struct{}, 1),
-	}
+	s.client, s.ctx, s.cancel = c, ctx, cancel
+	s.done, s.ready = make(chan struct{}), make(chan struct{}, 1)
 	s.last.Store(time.Now().UnixNano())
 	tok, err := s.open()
 	if err != nil {
@@ -103,22 +105,23 @@ func (s *Subscription) open() (auth.Token, error) {
 	if err != nil {
 		return tok, err
 	}
-	stream, err := s.client.api.Subscribe(outgoing(s.ctx, tok))
+	var below feed
+	if s.managed != "" {
+		below, err = s.client.managedFeed(outgoing(s.ctx, tok), s.managed)
+	} else {
+		below, err = s.client.topicFeed(outgoing(s.ctx, tok), s.topic, s.start)
+	}
 	if err != nil {
 		return tok, s.client.refused(s.ctx, s.op, event.HappenedNo, err, nil, tok)
-	}
-	first := &pubsubpb.FetchRequest{
-		TopicName: s.topic, ReplayPreset: s.start.preset(), ReplayId: s.start.After,
-		NumRequested: int32(s.client.cfg.Credit), // at most MaxCredit
 	}
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
 	s.mu.Lock()
 	s.credit = s.client.cfg.Credit
 	s.mu.Unlock()
-	s.stream = stream
-	// A failed Send shows only io.EOF; the first Recv has the real cause.
-	_ = stream.Send(first)
+	s.feed = below
+	// A failed request shows only io.EOF; the first answer has the real cause.
+	_ = below.ask(s.client.cfg.Credit)
 	return tok, nil
 }
 
@@ -153,23 +156,29 @@ func (s *Subscription) read(tok auth.Token) {
 // receive reads until the stream fails, which it always does in the end.
 func (s *Subscription) receive(tok auth.Token) (received bool, err error) {
 	for {
-		resp, err := s.stream.Recv()
+		resp, err := s.feed.next()
 		if err != nil {
-			return received, s.client.refused(s.ctx, s.op, event.HappenedNo, err, s.stream.Trailer(), tok)
+			return received, s.taken(s.client.refused(s.ctx, s.op, event.HappenedNo, err, s.feed.trailer(), tok))
 		}
 		received = true
 		now := time.Now()
 		s.last.Store(now.UnixNano())
+		if err := s.committed(resp.commit); err != nil {
+			return received, err
+		}
+		if resp.commit != nil && len(resp.events) == 0 {
+			continue // the answer to a commit is no news of the topic
+		}
 		s.enqueue(resp, now)
 		s.topUp()
 		s.signal()
 	}
 }
 
-func (s *Subscription) enqueue(resp *pubsubpb.FetchResponse, now time.Time) {
-	r := Response{Latest: resp.GetLatestReplayId(), Received: now}
+func (s *Subscription) enqueue(resp fetched, now time.Time) {
+	r := Response{Latest: resp.latest, Received: now}
 	size := 0
-	if events := resp.GetEvents(); len(events) > 0 {
+	if events := resp.events; len(events) > 0 {
 		r.Events = make([]RawEvent, len(events))
 		for i, e := range events {
 			r.Events[i] = rawEvent(e)
@@ -183,7 +192,7 @@ func (s *Subscription) enqueue(resp *pubsubpb.FetchResponse, now time.Time) {
 	// keep-alive, where it repairs a count that has drifted; asking for too much
 	// does no harm then, because the server caps it.
 	if s.credit = max(0, s.credit-len(r.Events)); len(r.Events) == 0 {
-		s.credit = min(max(0, int(resp.GetPendingNumRequested())), s.client.cfg.Credit)
+		s.credit = min(max(0, resp.pending), s.client.cfg.Credit)
 	}
 	s.queue = append(s.queue, r)
 	s.events += len(r.Events)
@@ -209,7 +218,7 @@ func (s *Subscription) topUp() {
 		return
 	}
 	// An error here means that the stream is dead, which Recv reports with its cause.
-	_ = s.stream.Send(&pubsubpb.FetchRequest{TopicName: s.topic, NumRequested: int32(n)}) // at most MaxCredit
+	_ = s.feed.ask(n)
 }
 
 func (s *Subscription) grant() int {
