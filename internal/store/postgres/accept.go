@@ -95,7 +95,9 @@ func (s *Store) runAccepts(ctx context.Context, calls []*call[*acceptCall]) erro
 // storeArrivals writes events and books, and returns the time of the transaction.
 func (s *Store) storeArrivals(ctx context.Context, conn *pgx.Conn, rows *eventRows, books *books) (now time.Time, err error) {
 	batch := &pgx.Batch{}
-	rows.queue(s, batch)
+	if err := rows.store(ctx, s, conn, batch); err != nil {
+		return now, err
+	}
 	batch.Queue("SELECT coalesce($1::timestamptz, now())", s.now()).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
 	books.queue(s, batch)
 	err = conn.SendBatch(ctx, batch).Close()

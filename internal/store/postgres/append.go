@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +70,9 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 		}
 		accepted = rows.routeNames()
 		batch := &pgx.Batch{}
-		rows.queue(s, batch)
+		if err := rows.store(ctx, s, conn, batch); err != nil {
+			return err
+		}
 		books.queue(s, batch)
 		places.queue(s, batch)
 		s.queueProgress(batch, calls)
@@ -166,7 +169,7 @@ type eventRows struct {
 	names                     map[string]bool
 	routes, kinds             []int32
 	lanes                     []int16
-	times                     []any
+	times                     []*time.Time
 	refilled                  []bool
 	id, subject, okey, traces []string
 	data                      [][]byte
@@ -190,10 +193,18 @@ func (r *eventRows) add(e *event.Event, ids numberOf) {
 
 func (r *eventRows) routeNames() []string { return slices.Collect(maps.Keys(r.names)) }
 
-func (r *eventRows) queue(s *Store, batch *pgx.Batch) {
-	if len(r.routes) == 0 {
-		return
+// store writes the events, or leaves that to the batch that comes next.
+func (r *eventRows) store(ctx context.Context, s *Store, conn *pgx.Conn, batch *pgx.Batch) error {
+	switch {
+	case len(r.routes) >= copyFrom:
+		return r.copyIn(ctx, s, conn)
+	case len(r.routes) > 0:
+		r.queue(s, batch)
 	}
+	return nil
+}
+
+func (r *eventRows) queue(s *Store, batch *pgx.Batch) {
 	batch.Queue(s.q(`
 		WITH input AS MATERIALIZED (
 			SELECT nextval($12::text::regclass) AS seq, i.*

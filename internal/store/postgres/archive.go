@@ -19,14 +19,14 @@ const (
 // recordColumns are read by scanRecord. Whether a claim holds depends on the
 // time, which is $1.
 const recordColumns = `e.seq, r.name, coalesce(d.state, 0),
-	q.claim <> 0 AND q.due > coalesce($1::timestamptz, now()),
+	(q.claim <> 0 AND q.due > coalesce($1::timestamptz, now())) OR (q.hold <> 0 AND l.until > coalesce($1::timestamptz, now())),
 	coalesce(q.attempts, d.attempts, 0), coalesce(q.redelivered, d.redelivered, 0),
-	CASE WHEN q.claim = 0 AND q.due > '-infinity' THEN q.due END, e.accepted, d.ended,
+	CASE WHEN q.claim = 0 AND q.hold = 0 AND q.due > '-infinity' THEN q.due END, e.accepted, d.ended,
 	e.id, k.source, k.type, k.org, e.subject, e.time, e.okey, e.refilled, e.trace,
 	a.number, a.verdict, a.status, a.happened, a.after, a.reason, a.hint`
 
 const recordFrom = ` FROM @events e JOIN @kinds k ON k.id = e.kind JOIN @routes r ON r.id = e.route
-	LEFT JOIN @queue q ON q.seq = e.seq LEFT JOIN @ended d ON d.seq = e.seq
+	LEFT JOIN @queue q ON q.seq = e.seq LEFT JOIN @lanes l ON l.route = q.route AND l.lane = q.lane AND l.token = q.hold LEFT JOIN @ended d ON d.seq = e.seq
 	LEFT JOIN LATERAL (SELECT * FROM @attempts a WHERE a.seq = e.seq ORDER BY a.claim DESC LIMIT 1) a ON true`
 
 func scanRecord(row pgx.CollectableRow, more ...any) (delivery.Record, error) {
@@ -91,7 +91,7 @@ func (s *Store) List(ctx context.Context, f delivery.ListFilter) (records []deli
 	case delivery.Waiting:
 		where += " AND q.seq IS NOT NULL"
 	case delivery.InFlight:
-		where += " AND q.claim <> 0 AND q.due > coalesce($1::timestamptz, now())"
+		where += " AND (q.claim <> 0 AND q.due > coalesce($1::timestamptz, now()) OR q.hold <> 0 AND l.until > coalesce($1::timestamptz, now()))"
 	}
 	query := s.q("SELECT " + recordColumns + recordFrom + where + " ORDER BY e.seq DESC LIMIT $4")
 	err = s.read(ctx, "list records", func(tx pgx.Tx) error {

@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +104,57 @@ func BenchmarkThrough(b *testing.B) {
 				})
 			}
 			wg.Wait()
+			b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "ev/s")
+		})
+	}
+}
+
+// taking is a destination that takes everything after as long as an
+// application nearby needs.
+type taking struct {
+	left atomic.Int64
+	all  chan struct{} // closed after the last
+}
+
+func (t *taking) Deliver(ctx context.Context, _ event.Event, _ int) event.Outcome {
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if t.left.Add(-1) == 0 {
+		close(t.all)
+	}
+	return event.Outcome{Verdict: event.Delivered}
+}
+
+// BenchmarkDispatch appends while a dispatcher delivers: what a route costs the
+// store, in claims and settlements of the sizes that a dispatcher asks for.
+func BenchmarkDispatch(b *testing.B) {
+	for _, ordered := range []bool{false, true} {
+		b.Run(fmt.Sprintf("ordered=%v", ordered), func(b *testing.B) {
+			db := testkit.Postgres(b)
+			s := open(b, db)
+			defer s.Close()
+			dest := &taking{all: make(chan struct{})}
+			dest.left.Store(int64(b.N * benchBatch))
+			d, err := delivery.New(delivery.Config{Route: "orders", Ordered: ordered, Concurrency: 32}, delivery.Deps{
+				Queue: s, Destination: dest, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- d.Run(ctx) }()
+			b.ResetTimer()
+			produce(b, s, 1)
+			<-dest.all
+			cancel()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
 			b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "ev/s")
 		})
 	}

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,12 +60,16 @@ func (s *Store) claim(ctx context.Context, req delivery.ClaimRequest) (claims []
 		return nil, s.cfg.Poll, err
 	}
 	query, args := s.claimQuery(route, req)
+	var kinds []int32
 	err = s.pool.Query(ctx, func(rows pgx.Rows) error {
-		c, err := scanClaimed(rows)
+		c, kind, err := scanClaimed(rows)
 		c.Event.Route = req.Route
-		claims = append(claims, c)
+		claims, kinds = append(claims, c), append(kinds, kind)
 		return err
 	}, query, args...)
+	if err == nil && len(claims) > 0 {
+		err = s.describe(ctx, claims, kinds)
+	}
 	if err != nil || len(claims) > 0 {
 		return claims, 0, err
 	}
@@ -78,12 +81,9 @@ func (s *Store) claimQuery(route int32, req delivery.ClaimRequest) (string, []an
 	args := []any{route, shard(), req.Owner, s.now(), req.Lease.Microseconds(), req.Max}
 	const times = `coalesce($4::timestamptz, now()), coalesce($4::timestamptz, now()) + $5 * interval '1 microsecond'`
 	if !req.Ordered {
-		return s.q(`SELECT * FROM @claim_any($1, $2, $3, ` + times + `, $6)`), args
+		return s.q(`SELECT * FROM @claim_events($1, $2, $3, ` + times + `, $6)`), args
 	}
-	// Each claim begins its round of the lanes elsewhere, so that claimers do not
-	// all want the same ones.
-	return s.q(`SELECT * FROM @claim_lanes($1, $2, $3, ` + times + `, $6, $7, $8, $9)`),
-		append(args, req.Run, rand.IntN(delivery.Lanes), s.space+int64(route)*delivery.Lanes)
+	return s.q(`SELECT * FROM @hold_lanes($1, $2, $3, ` + times + `, $6, $7)`), append(args, req.Run)
 }
 
 // untilDue says how long nothing becomes due by itself, at most Poll.
@@ -98,61 +98,24 @@ func (s *Store) untilDue(ctx context.Context, route int32) (time.Duration, error
 			us = min(us, max(*next, 1000))
 		}
 		return nil
-	}, s.q(`SELECT (extract(epoch FROM min(due) - coalesce($2::timestamptz, now())) * 1000000)::bigint
-		FROM @queue WHERE route = $1 AND due > coalesce($2::timestamptz, now()) AND due < 'infinity'`), route, s.now())
+	}, s.q(`SELECT (extract(epoch FROM least(
+			(SELECT min(due) FROM @queue WHERE route = $1 AND due > coalesce($2::timestamptz, now()) AND due < 'infinity'),
+			(SELECT min(until) FROM @lanes WHERE route = $1 AND holding > 0)
+		) - coalesce($2::timestamptz, now())) * 1000000)::bigint`), route, s.now())
 	return time.Duration(us) * time.Microsecond, err
 }
 
-// scanClaimed reads a row of the type claimed.
-func scanClaimed(rows pgx.Rows) (delivery.Claimed, error) {
-	var c delivery.Claimed
+// scanClaimed reads a row of the type claimed_event. The kind's words are missing.
+func scanClaimed(rows pgx.Rows) (c delivery.Claimed, kind int32, err error) {
 	var lane int16
 	var at *time.Time
 	var data []byte
 	e := &c.Event
-	err := rows.Scan(&c.Seq, &lane, &c.Token, &c.Attempt, &c.Redelivery, &c.Accepted,
-		&e.ID, &e.Source, &e.Type, &e.OrgID, &e.Subject, &at, &e.Key, &e.Refilled, &e.TraceParent, &data)
+	err = rows.Scan(&c.Seq, &lane, &c.Token, &c.Attempt, &c.Redelivery, &c.Accepted,
+		&kind, &e.ID, &e.Subject, &at, &e.Key, &e.Refilled, &e.TraceParent, &data)
 	c.Lane, c.Accepted, e.Time, e.Data = int(lane), c.Accepted.UTC(), instant(at), data
-	for _, s := range []*string{&e.ID, &e.Source, &e.Type, &e.OrgID, &e.Subject, &e.Key, &e.TraceParent} {
+	for _, s := range []*string{&e.ID, &e.Subject, &e.Key, &e.TraceParent} {
 		*s = untext(*s)
 	}
-	return c, err
-}
-
-// Extend implements [delivery.Queue]. A claim whose lease has run out cannot be
-// extended: somebody may be about to claim its lane.
-func (s *Store) Extend(ctx context.Context, claims []delivery.Claimed, lease time.Duration) (lost []delivery.Claimed, err error) {
-	if err := s.writable("extend claims"); err != nil {
-		return nil, err
-	}
-	seqs, tokens := make([]int64, len(claims)), make([]int64, len(claims))
-	for i, c := range claims {
-		seqs[i], tokens[i] = c.Seq, c.Token
-	}
-	kept := map[int64]int64{}
-	err = s.write(ctx, "extend claims", func(ctx context.Context, conn *pgx.Conn) error {
-		clear(kept)
-		rows, err := conn.Query(ctx, s.q(`
-			WITH held AS MATERIALIZED (
-				SELECT q.seq, q.claim FROM @queue q JOIN unnest($1::bigint[], $2::bigint[]) AS c (seq, claim) ON q.seq = c.seq AND q.claim = c.claim
-				WHERE q.due > coalesce($3::timestamptz, now()) ORDER BY q.seq FOR UPDATE OF q
-			)
-			UPDATE @queue q SET due = coalesce($3::timestamptz, now()) + $4 * interval '1 microsecond'
-			FROM held WHERE q.seq = held.seq RETURNING q.seq, q.claim`), seqs, tokens, s.now(), lease.Microseconds())
-		if err != nil {
-			return err
-		}
-		var seq, token int64
-		_, err = pgx.ForEachRow(rows, []any{&seq, &token}, func() error { kept[seq] = token; return nil })
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range claims {
-		if kept[c.Seq] != c.Token {
-			lost = append(lost, c)
-		}
-	}
-	return lost, nil
+	return c, kind, err
 }

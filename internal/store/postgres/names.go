@@ -3,10 +3,13 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
@@ -23,6 +26,7 @@ type names struct {
 	mu     sync.Mutex
 	routes map[string]int32
 	kinds  map[kind]int32
+	words  map[int32]kind // by number
 }
 
 // route returns the number of a route, giving it one at first sight.
@@ -88,3 +92,60 @@ func (s *Store) find(ctx context.Context, name string) (id int32, err error) {
 	err = s.pool.Query(ctx, func(rows pgx.Rows) error { return rows.Scan(&id) }, s.q("SELECT id FROM @routes WHERE name = $1"), text(name))
 	return id, err
 }
+
+// describe gives claimed events the words of their kinds. Kinds are never
+// removed, so it fails only with the connection; the claims then come back when
+// their lease has ended.
+func (s *Store) describe(ctx context.Context, claims []delivery.Claimed, kinds []int32) error {
+	unknown := map[int32]bool{}
+	s.names.mu.Lock()
+	for i, id := range kinds {
+		k, ok := s.names.words[id]
+		if !ok {
+			unknown[id] = true
+			continue
+		}
+		k.give(&claims[i].Event)
+	}
+	s.names.mu.Unlock()
+	if len(unknown) == 0 {
+		return nil
+	}
+	found, err := s.readKinds(ctx, slices.Collect(maps.Keys(unknown)))
+	for try := 0; err != nil && try < 3; try++ { // the claims are made: it is worth another connection
+		found, err = s.readKinds(ctx, slices.Collect(maps.Keys(unknown)))
+	}
+	if err != nil {
+		return fmt.Errorf("read kinds: %w", err)
+	}
+	for i, id := range kinds {
+		if k, ok := found[id]; ok {
+			k.give(&claims[i].Event)
+		}
+	}
+	return nil
+}
+
+// readKinds reads kinds and remembers them.
+func (s *Store) readKinds(ctx context.Context, ids []int32) (map[int32]kind, error) {
+	found := map[int32]kind{}
+	err := s.pool.Query(ctx, func(rows pgx.Rows) error {
+		var id int32
+		var k kind
+		err := rows.Scan(&id, &k.source, &k.typ, &k.org)
+		found[id] = kind{untext(k.source), untext(k.typ), untext(k.org)}
+		return err
+	}, s.q("SELECT id, source, type, org FROM @kinds WHERE id = ANY ($1::integer[])"), ids)
+	if err != nil {
+		return nil, err
+	}
+	s.names.mu.Lock()
+	defer s.names.mu.Unlock()
+	if s.names.words == nil || len(s.names.words) >= namesKept {
+		s.names.words = make(map[int32]kind)
+	}
+	maps.Copy(s.names.words, found)
+	return found, nil
+}
+
+func (k kind) give(e *event.Event) { e.Source, e.Type, e.OrgID = k.source, k.typ, k.org }

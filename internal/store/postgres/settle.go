@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,52 +47,69 @@ func (s *Store) Settle(ctx context.Context, settlements []delivery.Settlement) (
 	return c.stale, nil
 }
 
-// held is a claimed row locked for its settlement.
-type held struct {
-	route, attempts int32
-	name            string
-	token           int64
-	unanswered      bool
-}
-
 // runSettles settles a group of calls in one transaction.
 func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) error {
 	ids, err := s.numberFollowers(ctx, calls)
 	if err != nil {
 		return err
 	}
-	var w *settling
+	in := endsOf(calls)
+	var woken map[string]bool
 	err = s.write(ctx, "settle claims", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := s.lockHeld(ctx, conn, calls)
+		woken = map[string]bool{}
+		settled, err := s.settle(ctx, conn, in, woken)
 		if err != nil {
-			return fmt.Errorf("lock claims: %w", err)
+			return err
 		}
-		w = newSettling(rows, ids)
+		follow := newArrivals(ids)
 		for _, c := range calls {
 			c.err, c.item.stale = nil, nil
-			for _, st := range c.item.settlements {
-				if !w.add(st) {
-					c.item.stale = append(c.item.stale, st)
+			for i := range c.item.settlements {
+				st := &c.item.settlements[i]
+				if settled[st.Seq] != st.Token || st.Token == 0 {
+					c.item.stale = append(c.item.stale, *st)
+					continue
 				}
+				delete(settled, st.Seq) // a second settlement of the claim is stale
+				followed(follow, st)
 			}
 		}
-		if err := w.follow.remember(ctx, s, conn); err != nil {
-			return fmt.Errorf("look up ids: %w", err)
-		}
-		followers := newEventRows()
-		w.follow.settle(followers, w.books)
-		for name := range followers.names {
-			w.routes[name] = true
-		}
-		batch := &pgx.Batch{}
-		followers.queue(s, batch)
-		w.queue(s, batch)
-		return conn.SendBatch(ctx, batch).Close()
+		return s.storeFollowers(ctx, conn, follow, woken)
 	})
 	if err == nil {
-		s.wakes.everywhere(slices.Collect(maps.Keys(w.routes))...)
+		s.wakes.everywhere(slices.Collect(maps.Keys(woken))...)
 	}
 	return err
+}
+
+// followed adds what a settlement brings about.
+func followed(follow *arrivals, st *delivery.Settlement) {
+	for i := range st.Follow {
+		remember := contract.FollowMemory
+		if st.Follow[i].ID == "" {
+			remember = 0
+		}
+		follow.add(&st.Follow[i], nil, remember)
+	}
+}
+
+func (s *Store) storeFollowers(ctx context.Context, conn *pgx.Conn, follow *arrivals, woken map[string]bool) error {
+	if len(follow.all) == 0 {
+		return nil
+	}
+	if err := follow.remember(ctx, s, conn); err != nil {
+		return fmt.Errorf("look up ids: %w", err)
+	}
+	rows, books, batch := newEventRows(), newBooks(), &pgx.Batch{}
+	follow.settle(rows, books)
+	for name := range rows.names {
+		woken[name] = true
+	}
+	if err := rows.store(ctx, s, conn, batch); err != nil {
+		return err
+	}
+	books.queue(s, batch)
+	return conn.SendBatch(ctx, batch).Close()
 }
 
 // numberFollowers looks up the routes and kinds of what settlements bring about.
@@ -109,136 +128,131 @@ func (s *Store) numberFollowers(ctx context.Context, calls []*call[*settleCall])
 	return ids, nil
 }
 
-// lockHeld locks the rows that the settlements' tokens hold. A row that is
-// claimed again meanwhile has another token by then and is left out.
-func (s *Store) lockHeld(ctx context.Context, conn *pgx.Conn, calls []*call[*settleCall]) (map[int64]*held, error) {
-	var seqs, tokens []int64
+// ends are settlements as columns.
+type ends struct {
+	first        map[ended]bool
+	seqs, tokens []int64
+	does         []int16
+	dues         []*time.Time
+
+	failed failures
+}
+
+// ended is what a settlement is of.
+type ended struct{ seq, token int64 }
+
+// failures are the failed attempts among settlements, as columns.
+type failures struct {
+	seqs, tokens      []int64
+	started, ended    []*time.Time
+	verdict, happened []int16
+	status            []int32
+	after             []int64
+	reason, hint      []string
+}
+
+func newEnds() *ends { return &ends{first: map[ended]bool{}} }
+
+// endsOf gathers the settlements of calls, by rising seq.
+func endsOf(calls []*call[*settleCall]) *ends {
+	var all []*delivery.Settlement
 	for _, c := range calls {
-		for _, st := range c.item.settlements {
-			seqs, tokens = append(seqs, st.Seq), append(tokens, st.Token)
+		for i := range c.item.settlements {
+			all = append(all, &c.item.settlements[i])
 		}
 	}
-	rows, err := conn.Query(ctx, s.q(`
-		SELECT q.seq, q.claim, q.route, r.name, q.attempts, q.unanswered FROM @queue q JOIN @routes r ON r.id = q.route
-		WHERE q.seq = ANY ($1::bigint[]) AND q.claim = ANY ($2::bigint[]) AND q.claim <> 0 ORDER BY q.seq FOR UPDATE OF q`), seqs, tokens)
+	slices.SortStableFunc(all, func(a, b *delivery.Settlement) int { return cmp.Compare(a.Seq, b.Seq) })
+	e := newEnds()
+	for _, st := range all {
+		e.add(st)
+	}
+	return e
+}
+
+// add takes a settlement. Of several settlements of one claim the first counts.
+func (e *ends) add(st *delivery.Settlement) {
+	key := ended{st.Seq, st.Token}
+	if e.first[key] || st.Token == 0 {
+		return
+	}
+	e.first[key] = true
+	e.seqs, e.tokens = append(e.seqs, st.Seq), append(e.tokens, st.Token)
+	e.does, e.dues = append(e.does, int16(st.Do)), append(e.dues, nullable(st.Due))
+	if st.Do == delivery.Dead || st.Do == delivery.Again {
+		e.failed.add(st)
+	}
+}
+
+func (f *failures) add(st *delivery.Settlement) {
+	o := &st.Outcome
+	f.seqs, f.tokens = append(f.seqs, st.Seq), append(f.tokens, st.Token)
+	f.started, f.ended = append(f.started, nullable(st.Started)), append(f.ended, nullable(st.Ended))
+	f.verdict, f.happened = append(f.verdict, int16(o.Verdict)), append(f.happened, int16(o.Happened))
+	f.status, f.after = append(f.status, int32(o.Status)), append(f.after, int64(o.After))
+	f.reason, f.hint = append(f.reason, text(o.Reason)), append(f.hint, text(o.Hint))
+}
+
+// settleQuery settles what the tokens hold. A row that is claimed again meanwhile
+// has another token by then and is left out. The dispositions are those of
+// [delivery.Disposition]: 0 done, 1 again, 2 dead, 3 release. Rows are changed in the
+// order of the input, which is by seq.
+//
+// A released claim leaves the row as if it had never been: attempts and
+// redeliveries are as many as before. A lane is free when its whole run is settled; a
+// token that was not a hold's is none of any lane's.
+const settleQuery = `
+WITH input AS MATERIALIZED (
+	SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::timestamptz[]) AS i (seq, token, does, due)
+), gone AS (
+	DELETE FROM @queue q USING input i WHERE q.seq = i.seq AND (q.hold = i.token OR q.claim = i.token) AND i.does IN (0, 2)
+	RETURNING q.seq, q.route, q.lane, q.attempts, q.redelivered, q.unanswered, i.token, i.does
+), back AS (
+	UPDATE @queue q SET due = coalesce(i.due, '-infinity'), claim = 0, hold = 0, owner = '',
+		attempts = q.attempts - (i.does = 3)::integer,
+		redelivered = q.redelivered - (i.does = 3 AND q.unanswered)::integer
+	FROM input i WHERE q.seq = i.seq AND (q.hold = i.token OR q.claim = i.token) AND i.does NOT IN (0, 2)
+	RETURNING q.seq, q.route, q.lane, q.attempts, q.redelivered, q.unanswered, i.token, i.does
+), held AS MATERIALIZED (
+	SELECT * FROM gone UNION ALL SELECT * FROM back
+), over AS (
+	INSERT INTO @ended (seq, route, state, ended, attempts, redelivered, unanswered)
+	SELECT seq, route, CASE does WHEN 0 THEN 1 ELSE 2 END, coalesce($5::timestamptz, now()), attempts, redelivered, unanswered
+	FROM held WHERE does IN (0, 2)
+), freed AS (
+	UPDATE @lanes l SET holding = l.holding - h.n
+	FROM (SELECT route, lane, token, count(*) AS n FROM held GROUP BY route, lane, token ORDER BY route, lane) h
+	WHERE l.route = h.route AND l.lane = h.lane AND l.token = h.token
+), tries AS (
+	INSERT INTO @attempts (seq, claim, number, started, ended, verdict, status, happened, after, reason, hint)
+	SELECT f.seq, f.token, h.attempts, f.started, f.ended, f.verdict, f.status, f.happened, f.after, f.reason, f.hint
+	FROM unnest($7::bigint[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::integer[], $13::smallint[],
+		$14::bigint[], $15::text[], $16::text[])
+		AS f (seq, token, started, ended, verdict, status, happened, after, reason, hint)
+	JOIN held h ON h.seq = f.seq AND h.token = f.token
+), booked AS (
+	INSERT INTO @ledger AS l (route, shard, accepted, delivered, dead, redelivered, filtered, duplicates)
+	SELECT route, $6::smallint, 0, count(*) FILTER (WHERE does = 0), count(*) FILTER (WHERE does = 2),
+		-count(*) FILTER (WHERE does = 3 AND unanswered), 0, 0 FROM held GROUP BY route ORDER BY route
+	ON CONFLICT (route, shard) DO UPDATE SET delivered = l.delivered + excluded.delivered,
+		dead = l.dead + excluded.dead, redelivered = l.redelivered + excluded.redelivered
+)
+SELECT h.seq, h.token, r.name FROM held h JOIN @routes r ON r.id = h.route`
+
+// settle settles, and returns the tokens of what was settled by seq.
+func (s *Store) settle(ctx context.Context, conn *pgx.Conn, in *ends, woken map[string]bool) (map[int64]int64, error) {
+	f := &in.failed
+	rows, err := conn.Query(ctx, s.q(settleQuery), in.seqs, in.tokens, in.does, in.dues, s.now(), shard(),
+		f.seqs, f.tokens, f.started, f.ended, f.verdict, f.status, f.happened, f.after, f.reason, f.hint)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[int64]*held, len(seqs))
-	var seq int64
-	var h held
-	_, err = pgx.ForEachRow(rows, []any{&seq, &h.token, &h.route, &h.name, &h.attempts, &h.unanswered}, func() error {
-		row := h
-		row.name = untext(h.name)
-		found[seq] = &row
+	settled := make(map[int64]int64, len(in.seqs))
+	var seq, token int64
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&seq, &token, &name}, func() error {
+		settled[seq] = token
+		woken[untext(name)] = true
 		return nil
 	})
-	return found, err
-}
-
-// settling gathers what a transaction writes.
-type settling struct {
-	rows  map[int64]*held
-	books *books
-
-	ended  []int64 // delivered and dead
-	states []int16
-
-	back     []int64 // waiting again
-	dues     []any
-	released []bool
-
-	failed []delivery.Settlement
-	claims map[int64]*held
-	routes map[string]bool // to be woken
-	follow *arrivals
-}
-
-func newSettling(rows map[int64]*held, ids numberOf) *settling {
-	return &settling{rows: rows, books: newBooks(), claims: map[int64]*held{}, routes: map[string]bool{}, follow: newArrivals(ids)}
-}
-
-// add takes a settlement; false if it is stale.
-func (w *settling) add(st delivery.Settlement) bool {
-	h := w.rows[st.Seq]
-	if h == nil || h.token != st.Token {
-		return false
-	}
-	delete(w.rows, st.Seq) // a second settlement of the claim is stale
-	w.routes[h.name] = true
-	for i := range st.Follow {
-		remember := contract.FollowMemory
-		if st.Follow[i].ID == "" {
-			remember = 0
-		}
-		w.follow.add(&st.Follow[i], nil, remember)
-	}
-	switch st.Do {
-	case delivery.Done:
-		w.end(st.Seq, stateDelivered)
-		w.books.of(h.route).delivered++
-	case delivery.Dead:
-		w.end(st.Seq, stateDead)
-		w.books.of(h.route).dead++
-		w.fail(st, h)
-	case delivery.Again:
-		w.wait(st, false)
-		w.fail(st, h)
-	default:
-		w.wait(st, true)
-		if h.unanswered {
-			w.books.of(h.route).redelivered--
-		}
-	}
-	return true
-}
-
-func (w *settling) end(seq int64, state int16) {
-	w.ended, w.states = append(w.ended, seq), append(w.states, state)
-}
-
-func (w *settling) wait(st delivery.Settlement, released bool) {
-	var due any
-	if !st.Due.IsZero() {
-		due = st.Due
-	}
-	w.back, w.dues, w.released = append(w.back, st.Seq), append(w.dues, due), append(w.released, released)
-}
-
-func (w *settling) fail(st delivery.Settlement, h *held) {
-	w.failed = append(w.failed, st)
-	w.claims[st.Seq] = h
-}
-
-func (w *settling) queue(s *Store, batch *pgx.Batch) {
-	if len(w.ended) > 0 {
-		batch.Queue(s.q(`
-			WITH gone AS (
-				DELETE FROM @queue q USING unnest($1::bigint[], $2::smallint[]) AS i (seq, state) WHERE q.seq = i.seq
-				RETURNING q.seq, q.route, i.state, q.attempts, q.redelivered, q.unanswered
-			)
-			INSERT INTO @ended (seq, route, state, ended, attempts, redelivered, unanswered)
-			SELECT seq, route, state, coalesce($3::timestamptz, now()), attempts, redelivered, unanswered FROM gone`),
-			w.ended, w.states, s.now())
-	}
-	if len(w.back) > 0 {
-		// A released claim leaves the row as if it had never been: attempts and
-		// redeliveries are as many as before.
-		batch.Queue(s.q(`
-			UPDATE @queue q SET due = coalesce(i.due, '-infinity'), claim = 0, owner = '',
-				attempts = q.attempts - i.released::integer,
-				redelivered = q.redelivered - (i.released AND q.unanswered)::integer
-			FROM unnest($1::bigint[], $2::timestamptz[], $3::boolean[]) AS i (seq, due, released) WHERE q.seq = i.seq`),
-			w.back, w.dues, w.released)
-	}
-	for _, st := range w.failed {
-		h := w.claims[st.Seq]
-		o := st.Outcome
-		batch.Queue(s.q(`
-			INSERT INTO @attempts (seq, claim, number, started, ended, verdict, status, happened, after, reason, hint)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`),
-			st.Seq, h.token, h.attempts, nullable(st.Started), nullable(st.Ended),
-			int16(o.Verdict), int32(o.Status), int16(o.Happened), int64(o.After), text(o.Reason), text(o.Hint))
-	}
-	w.books.queue(s, batch)
+	return settled, err
 }

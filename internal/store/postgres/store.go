@@ -56,8 +56,8 @@ func Open(ctx context.Context, cfg contract.Config) (*Store, error) {
 		URL: cfg.URL, Name: cfg.Owner, Connections: cfg.Connections - 1, StatementTimeout: cfg.StatementTimeout,
 		Patience: cfg.Patience, Logger: cfg.Logger,
 		// Statistics of a queue lag behind it: a plan made for an empty table
-		// must not read a full one through.
-		Settings: map[string]string{"enable_seqscan": "off"},
+		// must not read a full one through, and what is in order must be read in order.
+		Settings: map[string]string{"enable_seqscan": "off", "enable_bitmapscan": "off"},
 	}
 	if !cfg.Inspect {
 		files, err := fs.Sub(migrations, "migrations")
@@ -174,7 +174,7 @@ func (s *Store) read(ctx context.Context, op string, f func(tx pgx.Tx) error) er
 	if err := s.open(op); err != nil {
 		return err
 	}
-	if err := s.pool.Read(ctx, map[string]string{"enable_seqscan": "on"}, f); err != nil {
+	if err := s.pool.Read(ctx, map[string]string{"enable_seqscan": "on", "enable_bitmapscan": "on"}, f); err != nil {
 		return s.failure(op, err)
 	}
 	return nil

@@ -50,26 +50,32 @@ func (s *Store) sweepArrivals(ctx context.Context, swept *contract.Swept) error 
 }
 
 // sweepRecords removes delivered events with all that belongs to them and counts
-// them as removed.
+// them as removed: those that have lost their payload already, and then those that
+// have not. Each kind has an index of its own.
 func (s *Store) sweepRecords(ctx context.Context, age time.Duration, swept *contract.Swept) error {
-	return s.steps(ctx, "remove records", &swept.Records, &swept.Payloads, s.q(`
-		WITH old AS MATERIALIZED (
-			SELECT seq FROM @ended WHERE state = 1 AND ended <= coalesce($1::timestamptz, now()) - $3 * interval '1 microsecond'
-			ORDER BY ended LIMIT $2 FOR UPDATE SKIP LOCKED
-		), gone AS (
-			DELETE FROM @ended d USING old WHERE d.seq = old.seq RETURNING d.seq, d.route, d.redelivered
-		), events AS (
-			DELETE FROM @events e USING old WHERE e.seq = old.seq
-		), attempts AS (
-			DELETE FROM @attempts a USING old WHERE a.seq = old.seq
-		), payloads AS (
-			DELETE FROM @payloads p USING old WHERE p.seq = old.seq RETURNING 1
-		), booked AS (
-			INSERT INTO @purges AS p (route, shard, delivered, redelivered)
-			SELECT route, $4::smallint, count(*), sum(redelivered) FROM gone GROUP BY route ORDER BY route
-			ON CONFLICT (route, shard) DO UPDATE SET delivered = p.delivered + excluded.delivered, redelivered = p.redelivered + excluded.redelivered
-		)
-		SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM payloads)`), s.now(), sweepStep, age.Microseconds(), shard())
+	for _, which := range []string{"NOT payload", "payload"} {
+		if err := s.steps(ctx, "remove records", &swept.Records, &swept.Payloads, s.q(`
+			WITH old AS MATERIALIZED (
+				SELECT seq FROM @ended WHERE state = 1 AND `+which+` AND ended <= coalesce($1::timestamptz, now()) - $3 * interval '1 microsecond'
+				ORDER BY ended LIMIT $2 FOR UPDATE SKIP LOCKED
+			), gone AS (
+				DELETE FROM @ended d USING old WHERE d.seq = old.seq RETURNING d.seq, d.route, d.redelivered
+			), events AS (
+				DELETE FROM @events e USING old WHERE e.seq = old.seq
+			), attempts AS (
+				DELETE FROM @attempts a USING old WHERE a.seq = old.seq
+			), payloads AS (
+				DELETE FROM @payloads p USING old WHERE p.seq = old.seq RETURNING 1
+			), booked AS (
+				INSERT INTO @purges AS p (route, shard, delivered, redelivered)
+				SELECT route, $4::smallint, count(*), sum(redelivered) FROM gone GROUP BY route ORDER BY route
+				ON CONFLICT (route, shard) DO UPDATE SET delivered = p.delivered + excluded.delivered, redelivered = p.redelivered + excluded.redelivered
+			)
+			SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM payloads)`), s.now(), sweepStep, age.Microseconds(), shard()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweepPayloads removes the payloads of delivered events.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -82,6 +83,11 @@ func (w *wakes) take() []string {
 	return payloads
 }
 
+// tellPause is the least time between two notifications of a process. Under
+// load a route changes with every commit, and whoever waits elsewhere is woken often
+// enough; a change after a rest is told at once.
+const tellPause = 10 * time.Millisecond
+
 // tell sends notifications until ctx is done: outside the transactions that
 // they tell of, because PostgreSQL lets only one notifying transaction commit at
 // a time. One that gets lost is made up for by the next poll.
@@ -94,6 +100,11 @@ func (s *Store) tell(ctx context.Context) {
 		}
 		if err := s.pool.Notify(ctx, s.channel(), s.wakes.take()...); err != nil {
 			s.cfg.Logger.Debug("notification not sent", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tellPause):
 		}
 	}
 }
