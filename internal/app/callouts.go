@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/connect/httpout"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/intake"
-	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
 )
 
@@ -130,29 +128,16 @@ func (g *Gateway) newAcceptor(b binding, router time.Duration, metrics *callout.
 	if own {
 		prefix = "/events/" + name
 	}
-	room, err := g.waitingRoom()
-	if err != nil {
-		return intake.Route{}, err
-	}
 	_, wait := s.Callout.Mode()
 	acceptor, err := callout.NewAcceptor(callout.AcceptorConfig{
 		Prefix: prefix, Wait: wait, RouterTimeout: router, Remember: s.Remember,
-	}, callout.AcceptorDeps{Route: b.route, Intake: room, Find: g.store.Find, Metrics: metrics, Log: g.log})
+	}, callout.AcceptorDeps{Route: b.route, Intake: g.rooms, Find: g.rooms.Find, Metrics: metrics, Log: g.log})
 	if err != nil {
 		return intake.Route{}, err
 	}
 	g.acceptors[name] = acceptor
 	check, err := newCheck(s.Schema)
 	return intake.Route{Name: name, Events: own, Acceptor: acceptor, Check: check}, err
-}
-
-// waitingRoom is where events wait that are handed over.
-func (g *Gateway) waitingRoom() (route.Intake, error) {
-	room, ok := g.store.(route.Intake)
-	if !ok {
-		return nil, errors.New("the store keeps no events that are handed over yet")
-	}
-	return room, nil
 }
 
 // settled tells the callers who wait for a route's events how those ended; nil

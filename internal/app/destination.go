@@ -18,7 +18,11 @@ type outlet struct {
 }
 
 // newOutlet builds where a route's events go. It is closed with the gateway.
-func (g *Gateway) newOutlet(s config.Route, org *wires) (outlet, error) {
+func (g *Gateway) newOutlet(b binding, org *wires) (outlet, error) {
+	s := b.settings
+	if s.To.RabbitMQ.Given() {
+		return outlet{destination: g.newExchange(b), timeout: s.To.RabbitMQ.Timeout, batch: 1}, nil
+	}
 	if s.To.Salesforce.Given() {
 		return g.newWriteBack(s.To.Salesforce, org)
 	}

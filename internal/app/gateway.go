@@ -30,6 +30,8 @@ type Gateway struct {
 	log        *slog.Logger
 	lookup     config.Lookup
 	store      store.Store
+	rooms      *rooms  // where events wait
+	broker     *broker // nil where no route needs one
 	supervisor *run.Supervisor
 	server     *control.Server
 	budget     *budget.Budget
@@ -89,14 +91,14 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 	if err := g.addControl(ctx, s.Control, registry, env); err != nil {
 		return nil, err
 	}
-	registry.MustRegister(newLedgerCollector(g.store, env.Log))
+	registry.MustRegister(newLedgerCollector(g.rooms, env.Log))
 	return g, g.supervisor.Add(run.Spec{Worker: newSweeper(g.store, s.Store.Retention, env.Log), Stage: run.Storage})
 }
 
 // addControl builds the operator API over what exists by then.
 func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *prometheus.Registry, env Env) error {
 	cfg := control.Config{
-		Archive: g.store, Redriver: g.store, Gaps: g.store, Ping: g.store.Ping,
+		Archive: g.rooms, Redriver: g.rooms, Gaps: g.store, Ping: g.store.Ping,
 		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus, Alarms: g.watcher.Alarms,
 		Version: env.Version, Started: time.Now().UTC(),
 	}

@@ -26,13 +26,10 @@ func (g *Gateway) addOutbound(s config.Settings, bindings []binding, org *wires,
 		if metrics == nil {
 			metrics = outbound.NewMetrics(registry)
 		}
-		room, err := g.waitingRoom()
-		if err != nil {
-			return nil, err
-		}
+		var err error
 		receivers[b.route.Name()], err = outbound.New(outbound.Config{
 			MaxBody: int64(s.Listen.MaxBody), Remember: b.settings.Remember, OrgIDs: b.settings.Outbound.OrgIDs, OrgFunc: orgOf(org),
-		}, outbound.Deps{Route: b.route, Intake: room, Metrics: metrics, Log: g.log.With("component", "outbound messages")})
+		}, outbound.Deps{Route: b.route, Intake: g.rooms, Metrics: metrics, Log: g.log.With("component", "outbound messages")})
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,9 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 	if err != nil {
 		return err
 	}
+	if err := g.addBroker(s, bindings, owner); err != nil {
+		return err
+	}
 	if err := g.addCallouts(ctx, s, bindings, org, registry); err != nil {
 		return err
 	}
@@ -58,8 +61,19 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 		if err != nil {
 			return err
 		}
-		if err := g.addDispatcher(b, org, follow, owner, metrics, tracing); err != nil {
-			return err
+		out, err := g.newOutlet(b, org)
+		if err != nil {
+			return fmt.Errorf("route %q: %w", b.route.Name(), err)
+		}
+		for _, queue := range g.rooms.queuesOf(b.route.Name()) {
+			if err := g.addDispatcher(b, out, queue, follow, owner, metrics, tracing); err != nil {
+				return err
+			}
+		}
+		if b.settings.Arrives == config.ArrivesAMQP {
+			if err := g.addFeed(b, owner); err != nil {
+				return err
+			}
 		}
 	}
 	intake := subscription.NewMetrics(registry)
@@ -162,12 +176,8 @@ func byTopic(bindings []binding) map[string][]binding {
 	return fed
 }
 
-func (g *Gateway) addDispatcher(b binding, org *wires, follow follower, owner string, metrics *delivery.Metrics, tracing *tracing) error {
+func (g *Gateway) addDispatcher(b binding, out outlet, queue delivery.Queue, follow follower, owner string, metrics *delivery.Metrics, tracing *tracing) error {
 	s, name := b.settings, b.route.Name()
-	out, err := g.newOutlet(s, org)
-	if err != nil {
-		return fmt.Errorf("route %q: %w", name, err)
-	}
 	dispatcher, err := delivery.New(delivery.Config{
 		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner, Lease: claimLease,
 		AttemptTimeout: out.timeout, Batch: out.batch, BatchBytes: out.batchBytes,
@@ -176,11 +186,14 @@ func (g *Gateway) addDispatcher(b binding, org *wires, follow follower, owner st
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: g.store, Destination: b.route.To(out.destination), Follow: follow, Settled: g.settled(name),
+		Queue: queue, Destination: b.route.To(out.destination), Follow: follow, Settled: g.settled(name),
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {
 		return err
+	}
+	if g.rooms.inBroker(name) && queue == delivery.Queue(g.store) {
+		return g.supervisor.Add(run.Spec{Worker: leftovers{dispatcher}, Stage: run.Delivery})
 	}
 	g.dispatchers = append(g.dispatchers, dispatcher)
 	return g.supervisor.Add(run.Spec{Worker: dispatcher, Stage: run.Delivery})

@@ -88,7 +88,7 @@ func (g *Gateway) facts(ctx context.Context) (watch.Facts, error) {
 		f.GapTopics = nil
 	}
 	f.Gaps = gapFacts(gaps)
-	ledgers, ledgersErr := g.store.Ledgers(ctx)
+	ledgers, ledgersErr := g.rooms.Ledgers(ctx)
 	f.Routes = routeFacts(g.dispatcherStatus(), ledgers)
 	return f, errors.Join(gapsErr, ledgersErr)
 }

@@ -31,18 +31,21 @@ const (
 var presets = map[string]struct{ arrives, waits string }{
 	"rest":   {ArrivesCallout, WaitsNone},
 	"events": {ArrivesEvents, WaitsStore},
+	"queue":  {ArrivesCallout, WaitsRabbitMQ},
 }
 
 // arrivals says of each way in where its events may wait (the first unless the
 // route says otherwise) and which of the keys that belong to some ways only it uses.
 var arrivals = map[string]struct{ waits, uses []string }{
-	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore}, uses: []string{"callout", "callers", "schema", "remember"}},
+	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore, WaitsRabbitMQ}, uses: []string{"callout", "callers", "schema", "remember"}},
 	ArrivesEvents:  {waits: []string{WaitsStore}, uses: []string{"topic", "topics", "transport", "start", "refill"}},
-	ArrivesHTTP:    {waits: []string{WaitsStore}, uses: []string{"callers", "schema", "remember"}},
+	ArrivesHTTP:    {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "schema", "remember"}},
 
-	ArrivesOutboundMessage: {waits: []string{WaitsStore}, uses: []string{"callers", "remember", "outbound_message"}},
+	ArrivesOutboundMessage: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "remember", "outbound_message"}},
 
 	ArrivesReply: {waits: []string{WaitsStore}},
+
+	ArrivesAMQP: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"amqp", "remember"}},
 }
 
 // destinations are the ways out, of which a route names exactly one in "to", and
@@ -54,6 +57,7 @@ var destinations = []struct {
 }{
 	{"url", func(t To) bool { return t.URL.Reveal() != "" }, []string{"secrets", "headers", "timeout", "retry_statuses", "batch", "allow_http"}},
 	{"salesforce", func(t To) bool { return t.Salesforce.Given() }, nil},
+	{"rabbitmq", func(t To) bool { return t.RabbitMQ.Given() }, nil},
 }
 
 // orgUsers tell of a route that it cannot do without the org's login.
@@ -163,7 +167,7 @@ func foreignKeys(arrives string) []string {
 // hides reports whether a key means nothing for the route, so that it is not
 // shown among the effective settings.
 func (r Route) hides(key string) bool {
-	return key == "pattern" && r.Pattern == "" || key == "reply" && r.Reply.To == "" || slices.Contains(foreignKeys(r.Arrives), key)
+	return key == "pattern" && r.Pattern == "" || key == "reply" && r.Reply.To == "" || key == "queue" && r.Waits != WaitsRabbitMQ || slices.Contains(foreignKeys(r.Arrives), key)
 }
 
 func (d *decoder) isSet(path string) bool {

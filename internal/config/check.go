@@ -47,6 +47,8 @@ func checkKind(kind, text string) error {
 		if !objectForm.MatchString(text) {
 			return errors.New("not the API name of an sObject, such as Account or Invoice__c")
 		}
+	case "broker":
+		return checkBroker(text)
 	case "endpoint":
 		return checkEndpoint(text)
 	case "signing":
@@ -174,6 +176,9 @@ func (d *decoder) check(s *Settings, sections []string) {
 		d.checkRoute("routes."+name, r)
 	}
 	d.checkTransports(s.Routes)
+	if read("rabbitmq") {
+		d.checkRabbitMQ(s)
+	}
 	d.checkReplies(s.Routes)
 	d.checkSharedRefills(s.Routes)
 	d.checkSharedGroups(s.Routes)

@@ -26,7 +26,7 @@ type field struct {
 	shape shape
 	// scalar is the type of the value, or of the elements of a list or map.
 	scalar reflect.Type
-	// kind narrows a text: url, endpoint, store, host:port, topic, object, jq, order, signing, answer,
+	// kind narrows a text: url, endpoint, broker, store, host:port, topic, object, jq, order, signing, answer,
 	// credential, fingerprint.
 	kind       string
 	fallback   string
@@ -125,7 +125,7 @@ func (f *field) typeName() string {
 	case f.kind != "":
 		return map[string]string{
 			"url": "URL", "store": "file or URL", "host:port": "host:port", "topic": "topic", "object": "sObject", "jq": "jq expression",
-			"order": "record, none or a field", "endpoint": "URL", "signing": "signing secret",
+			"order": "record, none or a field", "endpoint": "URL", "broker": "broker URL", "signing": "signing secret",
 			"credential": "secret of 16 characters or more", "fingerprint": "SHA-256 of a public key",
 			"answer": "wait, accept or wait-then-accept and a duration",
 		}[f.kind]

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/connect/rabbitmq"
+	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/rabbit"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
+)
+
+// broker is the connections to RabbitMQ: one to publish and one to consume,
+// because a broker that takes no messages stops reading from who publishes.
+type broker struct {
+	publish, consume *rabbit.Link
+	publisher        *rabbit.Publisher // of destinations; made when first needed
+}
+
+// openBroker opens the connections; it does not wait for them.
+func openBroker(s config.RabbitMQ, owner string, log *slog.Logger) (*broker, error) {
+	cfg := rabbit.Config{
+		URL: brokerURL(s), Heartbeat: s.Heartbeat, Log: log, TLS: &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	if s.CAFile != "" {
+		pem, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read rabbitmq.ca_file: %w", err)
+		}
+		cfg.TLS.RootCAs = x509.NewCertPool()
+		if !cfg.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("read rabbitmq.ca_file: it holds no certificate")
+		}
+	}
+	b := &broker{}
+	var err error
+	cfg.Name = "sallyport publish " + owner
+	if b.publish, err = rabbit.Open(cfg); err != nil {
+		return nil, err
+	}
+	cfg.Name = "sallyport consume " + owner
+	if b.consume, err = rabbit.Open(cfg); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *broker) close() error {
+	if b.publisher != nil {
+		b.publisher.Close()
+	}
+	var errs []error
+	for _, l := range []*rabbit.Link{b.publish, b.consume} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// brokerURL is asked at every connect.
+func brokerURL(s config.RabbitMQ) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		if s.URLFile == "" {
+			return s.URL.Reveal(), nil
+		}
+		text, err := os.ReadFile(s.URLFile)
+		if err != nil {
+			return "", fmt.Errorf("read rabbitmq.url_file: %w", err)
+		}
+		return strings.TrimSpace(string(text)), nil
+	}
+}
+
+// addBroker opens the broker and the queues of the routes that wait in it.
+func (g *Gateway) addBroker(s config.Settings, bindings []binding, owner string) error {
+	g.rooms = &rooms{store: g.store}
+	if !s.UsesRabbitMQ() {
+		return nil
+	}
+	var err error
+	if g.broker, err = openBroker(s.RabbitMQ, owner, g.log); err != nil {
+		return err
+	}
+	g.closers = append(g.closers, g.broker.close)
+	cfg := queueConfig(s, bindings, owner)
+	if len(cfg.Routes) == 0 {
+		return nil
+	}
+	g.warnShared(s, cfg)
+	g.rooms.queues, err = newQueues(cfg, g.broker, g.store, g.rooms, g.log)
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, g.rooms.queues.Close)
+	return nil
+}
+
+func newQueues(cfg rabbitqueue.Config, b *broker, s store.Store, follow route.Intake, log *slog.Logger) (*rabbitqueue.Queue, error) {
+	return rabbitqueue.New(cfg, rabbitqueue.Deps{Publish: b.publish, Consume: b.consume, Register: s, Follow: follow, Log: log})
+}
+
+// sharedUnacked is what a connection to CloudAMQP's shared plans may hold
+// unacknowledged before it is cut.
+const sharedUnacked = 1000
+
+// queueConfig is how the routes wait that wait in the broker.
+func queueConfig(s config.Settings, bindings []binding, owner string) rabbitqueue.Config {
+	cfg := rabbitqueue.Config{Prefix: s.RabbitMQ.Prefix, DeliveryLimit: s.RabbitMQ.DeliveryLimit, Owner: owner}
+	for _, b := range bindings {
+		if b.settings.Waits != config.WaitsRabbitMQ {
+			continue
+		}
+		q := b.settings.Queue
+		lanes := q.Lanes
+		if !b.route.Ordered() {
+			lanes = 1
+		}
+		cfg.Routes = append(cfg.Routes, rabbitqueue.RouteConfig{
+			Name: b.route.Name(), Ordered: b.route.Ordered(), Lanes: lanes, Prefetch: max(q.Prefetch, lanes), MaxDepth: q.MaxDepth,
+			LongestWait: max(b.settings.Retry.Max, time.Second),
+		})
+	}
+	return cfg
+}
+
+// warnShared tells of a prefetch that a shared plan does not allow.
+func (g *Gateway) warnShared(s config.Settings, cfg rabbitqueue.Config) {
+	total := 0
+	for _, r := range cfg.Routes {
+		total += r.Prefetch
+	}
+	if total >= sharedUnacked && strings.Contains(s.RabbitMQ.URL.Reveal(), ".cloudamqp.com") {
+		g.log.Warn("prefetch may be more than CloudAMQP's shared plans allow", "prefetch", total, "limit", sharedUnacked,
+			"hint", "lower routes.<route>.queue.prefetch, or use a dedicated plan")
+	}
+}
+
+// addFeed reads the queue of a route that arrives by AMQP.
+func (g *Gateway) addFeed(b binding, owner string) error {
+	s := b.settings
+	inbox := rabbitmq.NewInbox(g.broker.consume, b.route.Name(), s.AMQP.Queue, owner, s.AMQP.Prefetch)
+	g.closers = append(g.closers, func() error { inbox.Close(); return nil })
+	feed := route.NewFeed(b.route, inbox, g.rooms, s.Remember, g.log)
+	return g.supervisor.Add(run.Spec{Worker: feed, Stage: run.Intake})
+}
+
+// newExchange builds an exchange as destination.
+func (g *Gateway) newExchange(b binding) event.Destination {
+	if g.broker.publisher == nil {
+		g.broker.publisher = rabbit.NewPublisher(g.broker.publish, rabbit.PublisherConfig{})
+	}
+	to := b.settings.To.RabbitMQ
+	key := to.RoutingKey
+	if key == "" {
+		key = b.route.Name()
+	}
+	return rabbitmq.NewDestination(g.broker.publisher, to.Exchange, key)
+}

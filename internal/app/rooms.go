@@ -1,0 +1,177 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
+)
+
+// rooms are the places where events wait, as one: the store, and the broker for
+// the routes that wait there. A route may have events in both, after it has moved.
+type rooms struct {
+	store  store.Store
+	queues *rabbitqueue.Queue // nil where no route waits in a broker
+}
+
+var (
+	_ route.Intake     = (*rooms)(nil)
+	_ delivery.Archive = (*rooms)(nil)
+)
+
+// queuesOf returns where a route's events are claimed from: where it waits, and
+// for a route in the broker also the store, which may hold what it has accepted
+// before it moved there.
+func (r *rooms) queuesOf(name string) []delivery.Queue {
+	if r.inBroker(name) {
+		return []delivery.Queue{r.queues, r.store}
+	}
+	return []delivery.Queue{r.store}
+}
+
+func (r *rooms) inBroker(name string) bool { return r.queues != nil && r.queues.Has(name) }
+
+// Accept implements [route.Intake]. Arrivals of one call that wait in different
+// places are accepted one place after the other.
+func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.Receipt, error) {
+	own, ok := r.store.(route.Intake)
+	if !ok {
+		return nil, errors.New("the store keeps no events that are handed over yet")
+	}
+	inBroker := func(a route.Arrival) bool { return r.inBroker(a.Event.Route) }
+	switch {
+	case !slices.ContainsFunc(arrivals, inBroker):
+		return own.Accept(ctx, arrivals)
+	case !slices.ContainsFunc(arrivals, func(a route.Arrival) bool { return !inBroker(a) }):
+		return r.queues.Accept(ctx, arrivals)
+	}
+	receipts := make([]route.Receipt, len(arrivals))
+	for _, place := range []struct {
+		intake route.Intake
+		takes  func(route.Arrival) bool
+	}{{own, func(a route.Arrival) bool { return !inBroker(a) }}, {r.queues, inBroker}} {
+		var some []route.Arrival
+		var where []int
+		for i, a := range arrivals {
+			if place.takes(a) {
+				some, where = append(some, a), append(where, i)
+			}
+		}
+		got, err := place.intake.Accept(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range where {
+			receipts[i] = got[k]
+		}
+	}
+	return receipts, nil
+}
+
+// queueSeq is added to the numbers of events that wait in the broker, so that
+// one number leads through both places in a listing. It leaves them exact in JSON.
+const queueSeq = 1 << 52
+
+// List implements [delivery.Archive]: first the broker's, then the store's, each
+// newest first.
+func (r *rooms) List(ctx context.Context, f delivery.ListFilter) ([]delivery.Record, error) {
+	var out []delivery.Record
+	if r.queues != nil && (f.Before == 0 || f.Before > queueSeq) {
+		of := f
+		of.Before = max(f.Before-queueSeq, 0)
+		listed, err := r.queues.List(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		for i := range listed {
+			listed[i].Seq += queueSeq
+		}
+		out = listed
+		f.Before = 0
+	}
+	if f.Limit -= len(out); f.Limit <= 0 {
+		return out, nil
+	}
+	more, err := r.store.List(ctx, f)
+	return append(out, more...), err
+}
+
+// Find implements [delivery.Archive].
+func (r *rooms) Find(ctx context.Context, id string) ([]delivery.Record, error) {
+	found, err := r.store.Find(ctx, id)
+	if err != nil || r.queues == nil {
+		return found, err
+	}
+	more, err := r.queues.Find(ctx, id)
+	for i := range more {
+		more[i].Seq += queueSeq
+	}
+	return append(found, more...), err
+}
+
+// Ledgers implements [delivery.Archive]. What a route has in both places is added up.
+func (r *rooms) Ledgers(ctx context.Context) ([]delivery.Ledger, error) {
+	all, err := r.store.Ledgers(ctx)
+	if err != nil || r.queues == nil {
+		return all, err
+	}
+	more, err := r.queues.Ledgers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range more {
+		at := slices.IndexFunc(all, func(o delivery.Ledger) bool { return o.Route == l.Route })
+		if at < 0 {
+			all = append(all, l)
+			continue
+		}
+		all[at] = sumOf(all[at], l)
+	}
+	slices.SortFunc(all, func(a, b delivery.Ledger) int { return cmp.Compare(a.Route, b.Route) })
+	return all, nil
+}
+
+func sumOf(a, b delivery.Ledger) delivery.Ledger {
+	a.Accepted += b.Accepted
+	a.Delivered += b.Delivered
+	a.Dead += b.Dead
+	a.Waiting += b.Waiting
+	a.Redelivered += b.Redelivered
+	a.Filtered += b.Filtered
+	a.Duplicates += b.Duplicates
+	if a.OldestWaiting.IsZero() || !b.OldestWaiting.IsZero() && b.OldestWaiting.Before(a.OldestWaiting) {
+		a.OldestWaiting = b.OldestWaiting
+	}
+	return a
+}
+
+// Audit implements [delivery.Archive].
+func (r *rooms) Audit(ctx context.Context) ([]delivery.Finding, error) {
+	findings, err := r.store.Audit(ctx)
+	if err != nil || r.queues == nil {
+		return findings, err
+	}
+	more, err := r.queues.Audit(ctx)
+	return append(findings, more...), err
+}
+
+// Redrive implements control.Redriver.
+func (r *rooms) Redrive(ctx context.Context, f delivery.DeadFilter) (int, error) {
+	n, err := r.store.Redrive(ctx, f)
+	if err != nil || r.queues == nil {
+		return n, err
+	}
+	more, err := r.queues.Redrive(ctx, f)
+	return n + more, err
+}
+
+// leftovers is the dispatcher that empties where a route waited before.
+type leftovers struct{ *delivery.Dispatcher }
+
+// Name implements run.Worker.
+func (l leftovers) Name() string { return l.Dispatcher.Name() + " (store)" }

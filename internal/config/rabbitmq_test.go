@@ -1,0 +1,51 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// queued is the smallest configuration of a route that waits in RabbitMQ.
+const queued = `rabbitmq: amqp://guest:guest@localhost/
+routes:
+  quote:
+    pattern: queue
+    to: {url: "http://localhost:3000/quote"}
+`
+
+func TestParse_ARouteWaitsInRabbitMQ(t *testing.T) {
+	t.Parallel()
+	s := load(t, queued)
+	r := s.Routes["quote"]
+	if r.Arrives != "callout" || r.Waits != "rabbitmq" || r.Callout.Answer != "accept" || r.Queue.Lanes != 1 || r.Queue.MaxDepth != 100000 {
+		t.Errorf("arrives %q, waits %q, answer %q, queue %+v", r.Arrives, r.Waits, r.Callout.Answer, r.Queue)
+	}
+	if s.RabbitMQ.URL.Reveal() != "amqp://guest:guest@localhost/" || s.RabbitMQ.Prefix != "sallyport" || !s.UsesRabbitMQ() {
+		t.Errorf("broker %+v", s.RabbitMQ)
+	}
+	if strings.Contains(s.RabbitMQ.URL.String(), "guest:guest") {
+		t.Errorf("the address shows its password: %s", s.RabbitMQ.URL)
+	}
+}
+
+func TestParse_HoldsTheBrokerToItsRoutes(t *testing.T) {
+	t.Parallel()
+	read := strings.Replace(queued, "pattern: queue", "arrives: amqp", 1)
+	for name, c := range map[string]struct{ src, want string }{
+		"no broker":            {strings.Replace(queued, "rabbitmq: amqp://guest:guest@localhost/\n", "", 1), "rabbitmq.url: missing, but a route needs the broker"},
+		"in clear text":        {strings.Replace(queued, "localhost/\n", "mq.example/\n", 1), "rabbitmq.url: uses amqp: to another machine"},
+		"another protocol":     {strings.Replace(queued, "amqp://", "https://", 1), "not a broker's address"},
+		"nothing to read":      {read, "routes.quote.amqp.queue: missing"},
+		"queue in the store":   {strings.Replace(queued, "pattern: queue", "pattern: queue\n    waits: store\n    queue: {lanes: 2}", 1), "routes.quote.queue: is not used by a route with waits: store"},
+		"topic in the broker":  {minimal + "    waits: rabbitmq\n", "routes.orders.waits: is rabbitmq, which does not go with arrives: events"},
+		"two destinations":     {strings.Replace(queued, `to: {url`, `to: {rabbitmq: {exchange: e}, url`, 1), "routes.quote.to.rabbitmq: given beside url"},
+		"timeout of the other": {strings.Replace(queued, `to: {url: "http://localhost:3000/quote"}`, `to: {rabbitmq: {exchange: e}, timeout: 1s}`, 1), "routes.quote.to.timeout: is not used by a route that goes to rabbitmq"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := refuse(t, c.src).Error(); !strings.Contains(got, c.want) {
+				t.Errorf("problems:\n%s\nwant: %s", got, c.want)
+			}
+		})
+	}
+}
