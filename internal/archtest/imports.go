@@ -115,6 +115,10 @@ var Rooms = []Room{
 		Why: "a description is made of settings and schemas; it knows nobody who serves or deploys it",
 	},
 	{
+		Path: "internal/sfdx", StandardOnly: true,
+		Why: "a project is made of names and addresses; it knows neither settings nor the gateway",
+	},
+	{
 		Path: "internal/outbound", May: allowed(floor, []string{"internal/route"}),
 		Why: "a surface hands events to the waiting room; it does not know what becomes of them",
 	},
@@ -147,12 +151,12 @@ var Rooms = []Room{
 		Why: "the configuration describes settings; it knows nobody who uses them",
 	},
 	{
-		Path: "internal/cli", May: allowed(floor, engines, []string{"internal/config", "internal/control", "internal/run", "internal/demo/...", "internal/orgsim/..."}),
+		Path: "internal/cli", May: allowed(floor, engines, []string{"internal/sfdx", "internal/config", "internal/control", "internal/run", "internal/demo/...", "internal/orgsim/..."}),
 		Why: "the command line is a surface: it asks control and is given the assembly",
 	},
 	{
 		Path: "internal/app/...", May: allowed(floor, engines, wires, []string{
-			"internal/caller", "internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/openapi", "internal/outbound", "internal/schema", "internal/run", "internal/store/...",
+			"internal/caller", "internal/config", "internal/connect/...", "internal/control", "internal/intake", "internal/openapi", "internal/outbound", "internal/schema", "internal/sfdx", "internal/run", "internal/store/...",
 		}),
 		Why: "the assembly builds the gateway; what it is shown in, and what it is tried on, stay outside",
 	},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/sfdx"
 )
 
 // Deps is everything a command line touches outside itself.
@@ -25,6 +26,9 @@ type Deps struct {
 
 	// RunGateway runs a gateway until ctx is cancelled; nil leaves out "run".
 	RunGateway func(ctx context.Context, s config.Settings, log *slog.Logger, version string) error
+	// GenerateSalesforce makes the Salesforce side of a configuration, and says what is
+	// not in it; nil leaves out "generate".
+	GenerateSalesforce func(s config.Settings, options sfdx.Config) ([]sfdx.File, []string, error)
 	// OpenStore opens a store for reading while no gateway answers; nil leaves
 	// only the gateway to ask.
 	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)

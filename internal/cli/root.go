@@ -63,6 +63,9 @@ func New(d Deps) *cobra.Command {
 	if d.RunGateway != nil {
 		root.AddCommand(a.runCommand())
 	}
+	if d.GenerateSalesforce != nil {
+		root.AddCommand(a.generateCommand())
+	}
 	strictArguments(root)
 	return root
 }
