@@ -60,7 +60,7 @@ func salesforceRoutes(s config.Settings) []sfdx.Route {
 		case r.Arrives == config.ArrivesEvents && slices.Contains(topicsOf(r), messageTopic):
 			routes = append(routes, sfdx.Route{Name: name, Transport: sfdx.PlatformEvent})
 		case r.Arrives != config.ArrivesCallout:
-		case r.Waits == config.WaitsRabbitMQ:
+		case r.Waits != config.WaitsNone && r.Waits != config.WaitsStore: // in a broker
 			routes = append(routes, sfdx.Route{Name: name, Transport: sfdx.Queue})
 		default:
 			out := sfdx.Route{Name: name, Transport: sfdx.Callout}

@@ -55,7 +55,7 @@ var destinations = []struct {
 	given func(To) bool
 	uses  []string
 }{
-	{"url", func(t To) bool { return t.URL.Reveal() != "" }, []string{"secrets", "headers", "timeout", "retry_statuses", "batch", "allow_http"}},
+	{"url", func(t To) bool { return t.URL.Reveal() != "" }, []string{"secrets", "headers", "timeout", "retry_statuses", "batch", "applink", "allow_http"}},
 	{"salesforce", func(t To) bool { return t.Salesforce.Given() }, nil},
 	{"rabbitmq", func(t To) bool { return t.RabbitMQ.Given() }, nil},
 }

@@ -111,7 +111,7 @@ func Files(c Config) ([]File, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
-	slices.SortFunc(c.Routes, func(a, b Route) int { return strings.Compare(a.Name, b.Name) })
+	c.Routes = slices.SortedFunc(slices.Values(c.Routes), func(a, b Route) int { return strings.Compare(a.Name, b.Name) })
 	components := []component{c.externalCredential(), c.namedCredential(), c.permissionSet()}
 	if len(c.Operations) > 0 {
 		service, err := c.externalService()
