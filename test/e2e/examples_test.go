@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,9 @@ import (
 
 // exampleSecret is what an example's environment gives where it wants a signing secret.
 const exampleSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// exampleToken is what a caller presents.
+const exampleToken = "example-token-of-a-named-credential"
 
 // Every example boots, and carries an event, with nothing changed but the
 // addresses that cannot be reached here.
@@ -37,6 +41,10 @@ func TestExamples_Boot(t *testing.T) {
 			eventually(t, 30*time.Second, g.ready, func() string { return "not ready:\n" + g.process.tail(30) })
 			p := o.publisher(t.Context())
 			eventually(t, 30*time.Second, func() bool {
+				if g.calls != "" {
+					g.must(http.StatusAccepted, http.MethodPost, "/callouts/orders", `{"n":1}`, "Authorization", "Bearer "+exampleToken)
+					return app.distinct() > 0
+				}
 				_, err := p.rest.Create(t.Context(), "Account", map[string]any{"Name": "Example"})
 				p.check(err)
 				p.overREST(t.Context(), "O-1")
@@ -53,15 +61,19 @@ func TestExamples_Boot(t *testing.T) {
 }
 
 // exampleGateway copies an example with the simulated org's bus and a free control address.
-func exampleGateway(t *testing.T, file string, o *org) *gateway {
+func exampleGateway(t *testing.T, file string, o *org) *calledGateway {
 	t.Helper()
 	source, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, name: "gateway", address: freeAddress(t), config: filepath.Join(t.TempDir(), "sallyport.yaml")}
+	g := &calledGateway{gateway: &gateway{t: t, name: "gateway", address: freeAddress(t), config: filepath.Join(t.TempDir(), "sallyport.yaml")}}
 	text := strings.Replace(string(source), "\norg:\n", "\norg:\n  pubsub: {endpoint: \""+o.pubsub+"\", plaintext: true}\n", 1)
 	text = strings.Replace(text, "store: sallyport.db", "store: "+filepath.Join(t.TempDir(), "sallyport.db"), 1)
+	if strings.Contains(text, "listen: 127.0.0.1:8090") {
+		g.calls = freeAddress(t)
+		text = strings.Replace(text, "127.0.0.1:8090", g.calls, 1)
+	}
 	if strings.Contains(text, "listen: 0.0.0.0:8080") {
 		text = strings.Replace(text, "0.0.0.0:8080", g.address, 1)
 	} else {
@@ -80,6 +92,7 @@ func exampleEnv(t *testing.T, o *org, app *application) []string {
 		"SF_LOGIN_URL=" + o.url(), "SF_CLIENT_ID=" + orgsim.DefaultClientID, "SF_CLIENT_SECRET=" + orgsim.DefaultClientSecret,
 		"SF_USERNAME=" + orgsim.DefaultUsername, "SF_PRIVATE_KEY_FILE=" + newKeyFile(t),
 		"DATABASE_URL=" + database.URL, "SALLYPORT_TOKEN=example-token", "WEBHOOK_SECRET=" + exampleSecret,
+		"SALESFORCE_TOKEN=" + exampleToken, "APP_TOKEN=" + strings.ToUpper(exampleToken),
 		"APP_KEY=example-key", "APP_URL=" + app.server.URL + "/events",
 	}
 }
