@@ -117,6 +117,9 @@ func (r *Route) derive(set func(key string) bool) {
 			r.Callout.Answer = AnswerAccept
 		}
 	}
+	if r.To.Salesforce.Given() && !set("concurrency") {
+		r.Concurrency = r.To.Salesforce.writers()
+	}
 	if r.Arrives == ArrivesOutboundMessage && !set("remember") {
 		r.Remember = rememberNotifications
 	}

@@ -19,7 +19,7 @@ type Route struct {
 	Filter      string        `yaml:"filter" type:"jq" sample:"'.Amount__c > 100'" doc:"A jq expression over an event's data. Events for which it is false or null are counted as filtered and go no further."`
 	Transform   string        `yaml:"transform" type:"jq" sample:"'{id: .Order_Id__c, total: .Amount__c}'" doc:"A jq expression over an event's data; its first result is what the application receives."`
 	OrderBy     string        `yaml:"order_by" type:"order" default:"record" doc:"Events with an equal key are delivered one after another: by record (record Id), by a field of the data, or none (no order)."`
-	Concurrency int           `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process."`
+	Concurrency int           `yaml:"concurrency" default:"16" min:"1" max:"1024" doc:"How many events of the route are delivered at once, per process; where they go in batches, how many batches. To salesforce 4 unless set, with bulk_over 1: those who write at once share what waits."`
 	Queue       Queue         `yaml:"queue" doc:"How it waits in the broker, for a route with waits: rabbitmq."`
 	AMQP        AMQP          `yaml:"amqp" doc:"What is read, for a route with arrives: amqp."`
 	Callout     Callout       `yaml:"callout" doc:"How a callout is answered, for a route with arrives: callout."`

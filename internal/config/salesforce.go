@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,11 +16,25 @@ type Salesforce struct {
 	Publish          string        `yaml:"publish" pattern:"^[A-Za-z][A-Za-z0-9_]{0,76}__e$" sample:"Order_Status__e" doc:"The platform event that every event is published as; the event's data, after the transform, is its fields. Instead of object."`
 	Via              string        `yaml:"via" enum:"pubsub,rest" default:"pubsub" doc:"How platform events are published: over the Pub/Sub API, which costs no API request and answers when the event is on the bus, or over REST, which validates the fields and answers when it is in the queue."`
 	Allow            []string      `yaml:"allow" pattern:"^[A-Za-z][A-Za-z0-9_]{0,79}\\.(create|update|upsert|delete|publish|\\*)$" sample:"[Account.upsert, Order_Status__e.publish]" doc:"What events may name themselves: {object, operation, external_id, record} or {publish, record}. Instead of object and publish. Anything that is not listed becomes a dead letter."`
-	Batch            int           `yaml:"batch" default:"200" min:"1" max:"20000" doc:"The most events to write in one attempt, of what is there; 200 records share one API request. Where the route keeps an order, one event per key."`
-	BulkOver         int           `yaml:"bulk_over" default:"0" off:"never by a Bulk job" doc:"More records than this in one attempt are written by a Bulk API 2.0 job. Needs a batch above it. Records that are created without an idempotency_field never are."`
+	Batch            int           `yaml:"batch" default:"200" min:"1" max:"20000" doc:"The most events to write in one attempt, of what is there; 200 records share one API request. Where the route keeps an order, one event per key and 256 at most."`
+	BulkOver         int           `yaml:"bulk_over" default:"0" off:"never by a Bulk job" doc:"More records than this in one attempt are written by a Bulk API 2.0 job. Needs a batch above it and, from 256 on, order_by: none. Records that are created without an idempotency_field never are."`
 	RetryCodes       []string      `yaml:"retry_codes" pattern:"^[A-Z][A-Z_]{2,79}$" sample:"[INVALID_CROSS_REFERENCE_KEY]" doc:"Salesforce's status codes to retry although they are a verdict on the record. Locks, limits and outages are retried anyway; any other code otherwise makes a dead letter at once."`
 	Timeout          time.Duration `yaml:"timeout" default:"1m" min:"1s" doc:"How long one API request may take."`
 	BulkTimeout      time.Duration `yaml:"bulk_timeout" default:"10m" min:"10s" doc:"How long a Bulk job may take before it is stopped and its events are tried again."`
+}
+
+// lanes is in how many lanes an ordered route's events wait; of each, one is in an
+// attempt. It is delivery.Lanes, which this package may not see.
+const lanes = 256
+
+// writers is how many attempts run at once unless the route says otherwise. Few, since
+// they share what waits: more of them make smaller requests, and lock each other's
+// records in the org.
+func (s Salesforce) writers() int {
+	if s.BulkOver > 0 {
+		return 1
+	}
+	return 4
 }
 
 // Given reports whether the route goes to the org.
@@ -58,8 +73,12 @@ func (d *decoder) checkSalesforce(path string, r Route) {
 	if strings.HasSuffix(s.Object, "__e") {
 		d.wrong(at+".object", "is a platform event", "use publish: "+s.Object)
 	}
-	if s.BulkOver > 0 && s.Batch <= s.BulkOver {
+	switch {
+	case s.BulkOver > 0 && s.Batch <= s.BulkOver:
 		d.wrong(at+".bulk_over", "is not below batch, so that no attempt has more records", "raise batch above it")
+	case s.BulkOver >= lanes && r.OrderBy != "none":
+		d.wrong(at+".bulk_over", fmt.Sprintf("is never reached: an attempt of a route that keeps an order has %d events at most", lanes),
+			"set order_by: none; with concurrency 1 events are written in the order of acceptance all the same, except that a retried one comes later")
 	}
 }
 

@@ -1,11 +1,13 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/delivery"
 )
 
 // written is a route to an application whose answers go to the org.
@@ -71,6 +73,7 @@ func TestParse_HoldsRoutesToWhatCanBeWritten(t *testing.T) {
 		"not an event":          {change(target, `{publish: Account}`), "routes.write-back.to.salesforce.publish: "},
 		"allowing nonsense":     {change(target, `{allow: [Account]}`), "routes.write-back.to.salesforce.allow[0]: "},
 		"bulk beyond the batch": {change(target, `{object: Account, operation: delete, bulk_over: 200}`), "routes.write-back.to.salesforce.bulk_over: is not below batch"},
+		"bulk beyond the lanes": {change(target, `{object: Account, operation: delete, batch: 1000, bulk_over: 500}`), "routes.write-back.to.salesforce.bulk_over: is never reached"},
 		"nobody answers":        {change("    reply: write-back\n", ""), "routes.write-back.arrives: is reply, but no route names it"},
 		"answer to nowhere":     {change("reply: write-back", "reply: gone"), "routes.orders.reply.to: no route is called gone"},
 		"answer to itself":      {change("reply: write-back", "reply: orders"), "routes.orders.reply.to: answers would go round in a circle"},
@@ -88,4 +91,15 @@ func TestParse_HoldsRoutesToWhatCanBeWritten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An attempt of an ordered route has one event of each lane, so a job of as many
+// records is the largest that one can fill.
+func TestParse_KnowsHowManyEventsAnOrderedAttemptHas(t *testing.T) {
+	t.Parallel()
+	with := func(over int) string {
+		return strings.Replace(written, "external_id: External_Id__c", fmt.Sprintf("external_id: External_Id__c, batch: 1000, bulk_over: %d", over), 1)
+	}
+	load(t, with(delivery.Lanes-1))
+	refuse(t, with(delivery.Lanes))
 }

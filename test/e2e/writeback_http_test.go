@@ -26,7 +26,7 @@ const postingRoutes = `
     to: {salesforce: {object: Account, operation: create, idempotency_field: External_Id__c}}
   accounts:
     arrives: http
-    order_by: External_Id__c
+    order_by: none
     retry: {first: 50ms, max: 500ms}
     to: {salesforce: {object: Account, operation: upsert, external_id: External_Id__c, batch: 2000, bulk_over: 500}}
   statuses:
@@ -109,8 +109,28 @@ func TestWriteBack_TakesTheApplicationsOwnEvents(t *testing.T) {
 	if got := len(o.published(orderTopic)); n != 1499 || got != 301 {
 		t.Errorf("the org has %d accounts and %d events, want 1499 and 301", n, got)
 	}
+	checkBulk(t, o)
 	checkDeadLetters(t, g)
 	checkWriteBudget(t, g)
+}
+
+// checkBulk expects that the backlog went by jobs.
+func checkBulk(t *testing.T, o *org) {
+	t.Helper()
+	var log []struct{ Method, Path string }
+	if err := o.control(http.MethodGet, "requests", &log); err != nil {
+		t.Fatal(err)
+	}
+	jobs := 0
+	for _, r := range log {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.Path, "/jobs/ingest") {
+			jobs++
+		}
+	}
+	if jobs == 0 {
+		t.Errorf("no Bulk job in %d requests", len(log))
+	}
+	t.Logf("%d Bulk jobs", jobs)
 }
 
 func sameCounts(got, want map[string]control.Ledger) bool {

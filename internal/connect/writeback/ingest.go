@@ -21,7 +21,7 @@ import (
 const jobRequests = 6
 
 // abortTimeout bounds telling the org that nobody waits for a job any more.
-const abortTimeout = 3 * time.Second
+const abortTimeout = time.Second
 
 // errJobLost is what rows get that no result of their job names.
 var errJobLost = errors.New("the job's results do not name this record")

@@ -177,7 +177,7 @@ func (p *publisher) open(ctx context.Context, schema string) (*pubsub.Publisher,
 	if p.closed {
 		return nil, &event.Error{Op: "publish", Happened: event.HappenedNo, Healing: event.Transient, Err: context.Canceled}
 	}
-	if p.stream != nil && (p.schema != schema || time.Since(p.used) > idleStream) {
+	if p.stream != nil && (p.schema != schema || p.stream.Dead() || time.Since(p.used) > idleStream) {
 		p.dropLocked(p.stream)
 	}
 	p.used = time.Now()

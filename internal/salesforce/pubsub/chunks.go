@@ -54,3 +54,14 @@ func cannotPublish(topic salesforce.Topic) error {
 		Err:  &salesforce.APIError{GRPC: "PERMISSION_DENIED", Message: "the user may not publish to this topic"},
 	}
 }
+
+// Dead reports whether the stream has ended. One that has not may have by the time
+// that it is used.
+func (p *Publisher) Dead() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
