@@ -221,3 +221,26 @@ func migrationsBefore(t testing.TB, next string) fstest.MapFS {
 	}
 	return before
 }
+
+// TestAudit_SeesALaneThatCountsWrongly keeps the count of a lane honest: too high
+// shuts the lane until the lease ends, too low opens it too soon.
+func TestAudit_SeesALaneThatCountsWrongly(t *testing.T) {
+	t.Parallel()
+	db := testkit.Postgres(t)
+	s := open(t, db)
+	defer s.Close()
+	appendKeyed(t, s, 4, 1)
+	if claims, err := s.Claim(t.Context(), delivery.ClaimRequest{Route: "orders", Max: 3, Run: 3, Ordered: true, Lease: time.Minute}); err != nil || len(claims) != 3 {
+		t.Fatalf("claimed %d, %v", len(claims), err)
+	}
+	clean(t, s, delivery.Ledger{Accepted: 4, Waiting: 4})
+	for _, wrong := range []int{0, 2, 4} {
+		if n := execute(t, db, "UPDATE lanes SET holding = $1 WHERE token <> 0", wrong); n != 1 {
+			t.Fatalf("%d lanes are held", n)
+		}
+		findings, err := s.Audit(t.Context())
+		if err != nil || len(findings) != 1 || findings[0].Route != "orders" {
+			t.Errorf("holding %d: audit = %v, %v", wrong, findings, err)
+		}
+	}
+}

@@ -71,7 +71,33 @@ func (s *Store) Audit(ctx context.Context) (findings []delivery.Finding, err err
 		if strays > 0 {
 			findings = append(findings, delivery.Finding{What: fmt.Sprintf("%d rows in queue or ended belong to no event", strays)})
 		}
+		if err != nil {
+			return err
+		}
+		held, err := s.auditHolds(ctx, tx)
+		findings = append(findings, held...)
 		return err
+	})
+	return findings, err
+}
+
+// auditHolds finds lanes that count other events than those they hold: such a lane
+// would stay shut until the lease ends, or be open too soon.
+func (s *Store) auditHolds(ctx context.Context, tx pgx.Tx) (findings []delivery.Finding, err error) {
+	rows, err := tx.Query(ctx, s.q(`
+		WITH held AS (SELECT route, lane, hold, count(*) AS n FROM @queue WHERE hold <> 0 GROUP BY route, lane, hold),
+		counted AS (SELECT route, lane, token, holding FROM @lanes WHERE holding <> 0)
+		SELECT r.name, count(*) FROM held h FULL JOIN counted c ON c.route = h.route AND c.lane = h.lane AND c.token = h.hold
+		JOIN @routes r ON r.id = coalesce(h.route, c.route)
+		WHERE h.n IS DISTINCT FROM c.holding GROUP BY r.name`))
+	if err != nil {
+		return nil, err
+	}
+	var name string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &n}, func() error {
+		findings = append(findings, delivery.Finding{Route: untext(name), What: fmt.Sprintf("%d lanes count other events than they hold", n)})
+		return nil
 	})
 	return findings, err
 }

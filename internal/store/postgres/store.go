@@ -28,12 +28,9 @@ const shards = 16
 // Store is a schema of a PostgreSQL database. It is safe for concurrent use, in
 // several processes.
 type Store struct {
-	cfg    contract.Config
-	pool   *pg.Pool
-	prefix string // the quoted schema and a dot
-	// space is the lowest number of this schema's advisory locks: each schema of
-	// a database has 2^32 of them.
-	space   int64
+	cfg     contract.Config
+	pool    *pg.Pool
+	prefix  string // the quoted schema and a dot
 	appends *group[*appendCall]
 	settles *group[*settleCall]
 	accepts *group[*acceptCall]
@@ -86,8 +83,8 @@ func (s *Store) locate(ctx context.Context) error {
 	found := false
 	err := s.pool.Query(ctx, func(rows pgx.Rows) error {
 		found = true
-		return rows.Scan(&s.space)
-	}, "SELECT oid::bigint << 32 FROM pg_namespace WHERE nspname = $1 AND to_regclass($2) IS NOT NULL", s.cfg.Schema, s.prefix+"events")
+		return nil
+	}, "SELECT FROM pg_namespace WHERE nspname = $1 AND to_regclass($2) IS NOT NULL", s.cfg.Schema, s.prefix+"events")
 	if err == nil && !found {
 		err = &event.Error{
 			Op: "open store", Happened: event.HappenedNo, Healing: event.Permanent,
