@@ -34,7 +34,7 @@ func (g *Gateway) newOutlet(b binding, org *wires) (outlet, error) {
 func (g *Gateway) newDestination(s config.Route) (event.Destination, error) {
 	return g.newHTTP(s, func(cfg *httpout.Config) {
 		if mode, _ := s.Callout.Mode(); mode == config.AnswerWaitThenAccept {
-			cfg.KeepAnswer = int(s.Callout.MaxAnswer) // for the caller, if it still waits
+			cfg.KeepAnswer = max(cfg.KeepAnswer, int(s.Callout.MaxAnswer)) // for the caller, if it still waits
 		}
 	})
 }

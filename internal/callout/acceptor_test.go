@@ -124,6 +124,7 @@ func TestAcceptor_WaitsThenAccepts(t *testing.T) {
 		"caller goes first":          {ends: time.Minute, patience: 2 * time.Second, outcome: taken, status: 202, took: 1800 * time.Millisecond},
 		"router goes first":          {ends: time.Minute, patience: time.Minute, outcome: taken, status: 202, took: 10 * time.Second},
 		"without words":              {ends: time.Second, outcome: event.Outcome{Verdict: event.Delivered, Status: 204}, status: 200, took: time.Second},
+		"too large to keep":          {ends: time.Second, outcome: event.Outcome{Verdict: event.Delivered, Status: 201, Answer: &event.Answer{Truncated: true}}, status: 200, took: time.Second},
 		"refused by the application": {ends: time.Second, outcome: event.Outcome{Verdict: event.Reject, Status: 422, Reason: "answered 422"}, code: callout.CodeUndelivered, took: time.Second},
 		"delivered elsewhere":        {ends: time.Second, outcome: taken, elsewhere: true, status: 200, took: 10 * time.Second},
 		"never":                      {ends: -1, status: 202, took: 10 * time.Second},

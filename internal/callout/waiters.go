@@ -82,7 +82,7 @@ func (a *Acceptor) ending(id string, o event.Outcome) (Answer, *Problem) {
 		return Answer{}, undelivered(o)
 	}
 	answer := a.answer(200, id, string(delivery.Delivered), false)
-	if o.Answer != nil {
+	if o.Answer != nil && !o.Answer.Truncated {
 		answer.Ours, answer.Body = false, o.Answer.Body
 		answer.Header["Content-Type"] = []string{o.Answer.ContentType}
 		if o.Status >= 200 && o.Status <= 299 {
