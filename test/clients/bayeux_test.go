@@ -37,8 +37,14 @@ type bayeux struct {
 // startBayeux runs one of node/servers until the test ends.
 func startBayeux(t *testing.T, script string) *bayeux {
 	t.Helper()
+	return &bayeux{t: t, url: startServer(t, requireNode(t), script)}
+}
+
+// startServer runs one of node/servers until the test ends and returns its address.
+func startServer(t *testing.T, node, script string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), suiteDeadline)
-	cmd := exec.CommandContext(ctx, requireNode(t), "servers/"+script)
+	cmd := exec.CommandContext(ctx, node, "servers/"+script)
 	cmd.Dir, cmd.Env, cmd.Stderr = "node", withoutProxies(os.Environ()), t.Output()
 	stdin, err := cmd.StdinPipe() // the server ends with it
 	check(t, err)
@@ -56,7 +62,7 @@ func startBayeux(t *testing.T, script string) *bayeux {
 	check(t, err)
 	var told struct{ Port int }
 	check(t, json.Unmarshal([]byte(line), &told))
-	return &bayeux{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", told.Port)}
+	return fmt.Sprintf("http://127.0.0.1:%d", told.Port)
 }
 
 func check(t *testing.T, err error) {
