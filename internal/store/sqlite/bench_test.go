@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -94,36 +95,65 @@ func BenchmarkThrough(b *testing.B) {
 			b.ResetTimer()
 			var wg sync.WaitGroup
 			wg.Go(func() { produce(b, s, 2) })
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			var mu sync.Mutex
-			left := b.N * benchBatch
-			for range 2 {
-				wg.Go(func() {
-					for {
-						claims, err := s.Claim(ctx, delivery.ClaimRequest{
-							Route: "orders", Max: 200, Run: 8, Ordered: ordered, Owner: "bench", Lease: time.Minute,
-						})
-						if err != nil {
-							return
-						}
-						settlements := make([]delivery.Settlement, len(claims))
-						for i, c := range claims {
-							settlements[i] = delivery.Settlement{Seq: c.Seq, Token: c.Token, Do: delivery.Done}
-						}
-						if _, err := s.Settle(context.Background(), settlements); err != nil {
-							b.Error(err)
-						}
-						mu.Lock()
-						if left -= len(claims); left == 0 {
-							cancel()
-						}
-						mu.Unlock()
-					}
-				})
-			}
+			consume(b, s, ordered)
 			wg.Wait()
 			report(b, b.N*benchBatch, used)
+		})
+	}
+}
+
+// consume claims and settles b.N batches from two callers.
+func consume(b *testing.B, s contract.Store, ordered bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var left atomic.Int64
+	left.Store(int64(b.N * benchBatch))
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				claims, err := s.Claim(ctx, delivery.ClaimRequest{
+					Route: "orders", Max: 200, Run: 8, Ordered: ordered, Owner: "bench", Lease: time.Minute,
+				})
+				if err != nil {
+					return
+				}
+				settlements := make([]delivery.Settlement, len(claims))
+				for i, c := range claims {
+					settlements[i] = delivery.Settlement{Seq: c.Seq, Token: c.Token, Do: delivery.Done}
+				}
+				if _, err := s.Settle(context.Background(), settlements); err != nil {
+					b.Error(err)
+				}
+				if left.Add(-int64(len(claims))) == 0 {
+					cancel()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkBacklog claims and settles what had gathered before: give -benchtime
+// 10000x for a million events.
+func BenchmarkBacklog(b *testing.B) {
+	for _, ordered := range []bool{false, true} {
+		b.Run(fmt.Sprintf("ordered=%v", ordered), func(b *testing.B) {
+			path := filepath.Join(b.TempDir(), "store.db")
+			s := open(b, path)
+			produce(b, s, 4)
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+			s = open(b, path)
+			defer s.Close()
+			used := processorTime()
+			b.ResetTimer()
+			consume(b, s, ordered)
+			report(b, b.N*benchBatch, used)
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			b.ReportMetric(float64(m.HeapSys)/(1<<20), "heap-MiB")
 		})
 	}
 }
