@@ -2,12 +2,14 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
 // claim is what a claiming task asks for and got.
@@ -37,7 +39,10 @@ func (s *Store) Claim(ctx context.Context, req delivery.ClaimRequest) ([]deliver
 func (tx *txn) serve() error {
 	for _, r := range tx.w.rooms.byName {
 		for r.waited() {
-			if err := tx.ready(r); err != nil {
+			if err := tx.ready(r); errors.Is(err, errTraits) {
+				tx.refuse(r, err)
+				break
+			} else if err != nil {
 				return err
 			}
 			if !r.line.ready(tx.now) {
@@ -55,6 +60,21 @@ func (tx *txn) serve() error {
 		}
 	}
 	return nil
+}
+
+// refuse answers the parked claims of a room with err: what a damaged record
+// hides is no reason to stop other routes.
+func (tx *txn) refuse(r *room, err error) {
+	for _, t := range r.parked {
+		if t.take() {
+			t.err = &event.Error{
+				Op: "find what comes next", Happened: event.HappenedNo, Healing: event.Permanent,
+				Hint: "sallyport audit names the damage; restore the file from a copy", Err: err,
+			}
+			tx.served = append(tx.served, t)
+		}
+	}
+	r.parked = nil
 }
 
 // ready brings a room up to date with the file and the time.

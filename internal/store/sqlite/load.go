@@ -37,10 +37,14 @@ func readProgress(s *sqlite.Stmt, first int64, n int) ([]progress, error) {
 	}
 }
 
+// loadBatches bounds the batches of one load: when each holds one event, reading
+// as many as are wanted would keep the writer too long from everybody else.
+const loadBatches = 512
+
 // load reads waiting events from the file into a room's line.
 func (tx *txn) load(r *room, from int64, rows int) error {
 	to, end := from-1, false
-	for read := 0; read < rows; {
+	for read, batches := 0, 0; read < rows && batches < loadBatches; batches++ {
 		first, ok, err := tx.nextOpen(r.route, to+1)
 		if err != nil {
 			return fmt.Errorf("load waiting events: %w", err)

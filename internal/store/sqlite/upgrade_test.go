@@ -156,3 +156,33 @@ func TestOpen_UpgradesEvents(t *testing.T) {
 		t.Fatalf("audit = %v, %v", findings, err)
 	}
 }
+
+// Events that came one at a time are as many batches, which a load takes a part
+// at a time.
+func TestClaim_ManySmallBatches(t *testing.T) {
+	t.Parallel()
+	s := open(t, old(t, 4, `
+		INSERT INTO routes (id, name, accepted) VALUES (1, 'orders', 1300);
+		INSERT INTO kinds VALUES (3, '', '', '');
+		INSERT INTO events (seq, route, lane, state, claim, attempts, redelivered, unanswered, due, accepted, ended, kind, time, refilled,
+			id, subject, okey, trace, until, digest)
+			WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1300)
+			SELECT n, 1, n % 256, 0, 0, 0, 0, 0, 0, n, 0, 3, 0, 0, n, '', '', '', 0, NULL FROM c;
+		INSERT INTO payloads SELECT seq, CAST(id AS BLOB) FROM events;`))
+	defer s.Close()
+	clean(t, s)
+	last := int64(0)
+	for got := 0; got < 1300; {
+		claims, err := s.Claim(t.Context(), delivery.ClaimRequest{Route: "orders", Max: 400, Run: 1, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range claims {
+			if c.Seq != last+1 || string(c.Event.Data) != c.Event.ID {
+				t.Fatalf("after %d claimed %+v", last, c)
+			}
+			last = c.Seq
+		}
+		got += len(claims)
+	}
+}
