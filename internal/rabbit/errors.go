@@ -17,6 +17,8 @@ var (
 	ErrNacked = errors.New("the broker refused the message")
 	// ErrUnknown: the connection went before an answer came.
 	ErrUnknown = errors.New("the connection was lost before the broker answered")
+	// ErrHeld: an earlier message of the same call has failed, and this one keeps its order.
+	ErrHeld = errors.New("not sent, because a message before it could not be published")
 	// ErrStale: the channel that a delivery came on is gone; the message will come again.
 	ErrStale = errors.New("the channel of the delivery is gone")
 )

@@ -22,7 +22,8 @@ type Message struct {
 type Publication struct {
 	Exchange string
 	Key      string
-	// Order keeps publications of one Order in their order; any number.
+	// Order, unless it is 0, keeps publications of one call with equal Order in
+	// their order: none is sent after one of them has failed.
 	Order uint32
 	Message
 }

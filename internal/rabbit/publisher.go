@@ -115,15 +115,21 @@ type publishCall struct {
 	failed bool
 }
 
-// begin reports whether a message is still wanted, and counts it as written.
-func (c *publishCall) begin(i int) bool {
+// begin reports whether a message is still wanted, and counts it as written. One
+// that keeps an order is not, when another of the call has failed: it would
+// overtake that one's repetition.
+func (c *publishCall) begin(i int, ordered bool) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.gone {
-		return false
+	held := ordered && c.failed
+	wanted := !c.gone && !held
+	if wanted {
+		c.state[i] = publishWritten
 	}
-	c.state[i] = publishWritten
-	return true
+	c.mu.Unlock()
+	if held {
+		c.end(i, refused("publish", ErrHeld))
+	}
+	return wanted
 }
 
 func (c *publishCall) end(i int, err error) {
@@ -248,7 +254,7 @@ func (l *publishing) write(ctx context.Context, ch *amqp.Channel, slots chan str
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if !p.call.begin(p.index) {
+		if !p.call.begin(p.index, p.out.Order != 0) {
 			<-slots
 			continue
 		}

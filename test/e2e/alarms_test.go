@@ -115,8 +115,12 @@ func TestAlarms_AreToldOnceWhateverRestarts(t *testing.T) {
 		t.Fatalf("a healthy gateway: exit %d, %+v", code, l)
 	}
 	const paused, waiting = "route-paused/orders", "waiting/orders"
-	told := func(id string, want ...string) func() bool { return func() bool { return slices.Equal(p.took(id), want) } }
-	show := func() string { return fmt.Sprintf("paused: %v, waiting: %v\n%s", p.took(paused), p.took(waiting), g.process.tail(10)) }
+	told := func(id string, want ...string) func() bool {
+		return func() bool { return slices.Equal(p.took(id), want) }
+	}
+	show := func() string {
+		return fmt.Sprintf("paused: %v, waiting: %v\n%s", p.took(paused), p.took(waiting), g.process.tail(10))
+	}
 
 	down.Store(true)
 	o.publisher(t.Context()).overPubSub(t.Context(), "one", "two", "three")

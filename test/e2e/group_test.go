@@ -41,7 +41,9 @@ func transactionsComeWhole(t *testing.T, where place) {
 	}
 	want := rounds*size + 200
 	eventually(t, time.Minute, func() bool { return len(app.changes(t)) == want && g.route("accounts").Waiting == 0 },
-		func() string { return fmt.Sprintf("%d of %d changes, %+v", len(app.changes(t)), want, g.status().Subscriptions) })
+		func() string {
+			return fmt.Sprintf("%d of %d changes, %+v", len(app.changes(t)), want, g.status().Subscriptions)
+		})
 	round := 0
 	for _, tx := range app.transactions(t) {
 		// The 200 of the first are more than one event may have.

@@ -74,7 +74,7 @@ func (q *Queue) publish(ctx context.Context, out []rabbit.Publication) []error {
 		var again []rabbit.Publication
 		var where []int
 		for i, err := range errs {
-			if errors.Is(err, rabbit.ErrUnknown) || errors.Is(err, rabbit.ErrReturned) && tries == 0 && q.redeclare(ctx, out[i].Key) {
+			if errors.Is(err, rabbit.ErrUnknown) || errors.Is(err, rabbit.ErrHeld) || errors.Is(err, rabbit.ErrReturned) && tries == 0 && q.redeclare(ctx, out[i].Key) {
 				again, where = append(again, out[i]), append(where, i)
 			}
 		}

@@ -1,0 +1,80 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// cutter passes TCP connections on to a server and can cut them.
+type cutter struct {
+	url string
+	to  string
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	wg    sync.WaitGroup
+}
+
+// newCutter listens in front of the server of a URL; url is the same server through it.
+func newCutter(t *testing.T, server string) *cutter {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{to: u.Host, url: through(t, server, l.Addr().String()), conns: map[net.Conn]bool{}}
+	c.wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.wg.Go(func() { c.pass(in) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		c.cut()
+		c.wg.Wait()
+	})
+	return c
+}
+
+func (c *cutter) pass(in net.Conn) {
+	defer in.Close()
+	out, err := net.Dial("tcp", c.to)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	c.mu.Lock()
+	c.conns[in], c.conns[out] = true, true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.conns, in)
+		delete(c.conns, out)
+		c.mu.Unlock()
+	}()
+	c.wg.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
+	_, _ = io.Copy(in, out)
+}
+
+// cut cuts every connection, in the middle of whatever is being said.
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.conns {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+	}
+}

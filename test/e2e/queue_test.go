@@ -1,0 +1,131 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/testkit"
+)
+
+const (
+	queuedEvents = 20_000
+	queuedBatch  = 250
+	queuedKeys   = 40
+)
+
+// queuedEvent is the id and the key of the n-th event.
+func queuedEvent(n int) (id, key string) {
+	return fmt.Sprintf("event-%05d", n), fmt.Sprintf("key-%02d", n%queuedKeys)
+}
+
+// What the broker has confirmed is delivered, in order per key, though the
+// broker is restarted and killed, its connections are cut, the gateway is killed, and
+// the application fails for a while again and again.
+func TestQueue_LosesNothing(t *testing.T) {
+	app := newApplication(t)
+	broker := testkit.RabbitMQNode(t)
+	wire := newCutter(t, broker.URL)
+	g := newCalled(t, filepath.Join(t.TempDir(), "sallyport.db"), "", fmt.Sprintf(`  orders:
+    pattern: queue
+    concurrency: 32
+    retry: {first: 50ms, max: 1s, attempts: 200}
+    breaker: {probe_max: 300ms}
+    to: {url: "%s/orders"}
+rabbitmq: %q
+`, app.server.URL, wire.url))
+	g.start()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+
+	var ids []string
+	var batches []string
+	for from := 0; from < queuedEvents; from += queuedBatch {
+		var items []string
+		for n := from; n < from+queuedBatch; n++ {
+			id, key := queuedEvent(n)
+			ids = append(ids, id)
+			items = append(items, fmt.Sprintf(`{"id":%q,"key":%q,"data":{"n":%d}}`, id, key, n))
+		}
+		batches = append(batches, "["+strings.Join(items, ",")+"]")
+	}
+	var sender sync.WaitGroup
+	repeats := 0
+	sender.Go(func() {
+		for i, batch := range batches {
+			repeats += g.insist("/callouts/orders/batch", batch, fmt.Sprintf("batch %d", i)) - 1
+		}
+	})
+
+	blows := []func(){
+		func() { broker.Halt(); broker.Start() },
+		func() { broker.Kill(); broker.Start() },
+		wire.cut, wire.cut, wire.cut, wire.cut,
+		func() { g.process.kill(); g.gateway.start() },
+		func() { g.process.kill(); g.gateway.start() },
+		func() { app.fail(50) }, func() { app.fail(50) }, func() { app.fail(50) },
+	}
+	random.Shuffle(len(blows), func(i, j int) { blows[i], blows[j] = blows[j], blows[i] })
+	for i, blow := range blows {
+		waitArrivals(t, app, queuedEvents*9/10*(i+1)/(len(blows)+1))
+		blow()
+	}
+	sender.Wait()
+	eventually(t, 2*time.Minute, func() bool { return app.distinct() == queuedEvents },
+		func() string {
+			return fmt.Sprintf("%d of %d arrived\n%s", app.distinct(), queuedEvents, g.process.tail(20))
+		})
+	if missing := app.missing(ids); len(missing) > 0 {
+		t.Errorf("lost: %v", missing)
+	}
+	for key, arrivals := range app.firsts() {
+		var order []string
+		for _, a := range arrivals {
+			order = append(order, a.id)
+		}
+		if !slices.IsSorted(order) {
+			t.Errorf("%s came out of order: %v", key, order)
+		}
+	}
+	eventually(t, 30*time.Second, func() bool { return g.ledger().Waiting == 0 }, func() string { return fmt.Sprintf("the ledger still waits: %+v", g.ledger()) })
+	l := g.ledger()
+	if l.Delivered != queuedEvents || l.Dead != 0 || l.Accepted != queuedEvents || int64(app.repeats()) > l.Redelivered {
+		t.Errorf("ledger %+v, %d arrived twice", l, app.repeats())
+	}
+	t.Logf("%d batches repeated; %d duplicates removed, %d redelivered, %d arrived twice", repeats, l.Duplicates, l.Redelivered, app.repeats())
+}
+
+// fail makes the application answer with an error until it has done so n times.
+func (a *application) fail(n int64) {
+	until := a.refused.Load() + n
+	a.failing.Store(true)
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for a.refused.Load() < until {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			until = 0
+		}
+	}
+	a.failing.Store(false)
+}
+
+// through is a broker's URL with another address.
+func through(t *testing.T, broker, address string) string {
+	t.Helper()
+	u, err := url.Parse(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = address
+	return u.String()
+}
