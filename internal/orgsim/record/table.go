@@ -65,6 +65,9 @@ func newTable(catalog *schema.Catalog, o *schema.Object) *table {
 }
 
 // create makes the table, or adds the columns a stored one lacks, and its indexes.
+// Indexes are made at once, also of tables that stay small: they are a third of the
+// time it takes to open an org (5 of 16 ms), but a transaction that writes ten
+// thousand records looks up those it has just written.
 func (t *table) create(conn *sqlite.Conn) error {
 	name := soql.Quote(t.object.Name)
 	present, err := presentColumns(conn, name)
