@@ -78,6 +78,9 @@ func NewAcceptor(cfg AcceptorConfig, deps AcceptorDeps) (*Acceptor, error) {
 	return a, nil
 }
 
+// Waits reports whether callers wait for the application first.
+func (a *Acceptor) Waits() bool { return a.cfg.Wait > 0 }
+
 // Drain ends all waiting for the application: what is durable is answered as
 // accepted from now on. It may be called more than once.
 func (a *Acceptor) Drain() { a.once.Do(func() { close(a.stop) }) }

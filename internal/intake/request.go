@@ -99,8 +99,7 @@ func (in *request) open() (io.Reader, *callout.Problem) {
 	}
 }
 
-// read reads the whole body. From then on the connection is read only to see
-// whether the caller is still there, without a bound in time.
+// read reads the whole body.
 func (in *request) read() ([]byte, *callout.Problem) {
 	r, problem := in.open()
 	if problem != nil {
@@ -110,7 +109,6 @@ func (in *request) read() ([]byte, *callout.Problem) {
 	if err != nil {
 		return nil, unread(err, in.door.cfg.MaxBody)
 	}
-	in.listen()
 	return body, nil
 }
 
@@ -123,8 +121,9 @@ func (in *request) readAll(r io.Reader) ([]byte, error) {
 	return body, err
 }
 
-// listen ends the bound on reading. Without it a caller who waits longer than a
-// request may take to arrive would count as gone.
+// listen ends the bound on reading, for answers that take their time. From then
+// on the connection is read only to see whether the caller is still there; a caller who waits
+// longer than a request may take to arrive would otherwise count as gone.
 func (in *request) listen() {
 	_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
 }

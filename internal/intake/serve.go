@@ -49,6 +49,7 @@ func (p *place) serveRelay(in *request) (callout.Answer, *callout.Problem) {
 	if problem := p.checkBody(in.Method, req.Body); problem != nil {
 		return callout.Answer{}, problem
 	}
+	in.listen()
 	return p.Relay.Do(in.Context(), req)
 }
 
@@ -69,6 +70,9 @@ func (p *place) serveAcceptor(in *request) (callout.Answer, *callout.Problem) {
 	}
 	if problem := p.check(req.Body); problem != nil {
 		return callout.Answer{}, problem
+	}
+	if p.Acceptor.Waits() {
+		in.listen()
 	}
 	return p.Acceptor.Accept(in.Context(), req)
 }
