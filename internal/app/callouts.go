@@ -33,7 +33,7 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 	}
 	metrics := callout.NewMetrics(registry)
 	router := g.routerTimeout(s)
-	g.acceptors = map[string]*callout.Acceptor{}
+	g.acceptors, g.answers = map[string]*callout.Acceptor{}, map[string]*callout.Answers{}
 	var routes []intake.Route
 	for _, b := range bindings {
 		var r intake.Route
@@ -129,15 +129,26 @@ func (g *Gateway) newAcceptor(b binding, router time.Duration, metrics *callout.
 		prefix = "/events/" + name
 	}
 	_, wait := s.Callout.Mode()
+	if wait > 0 {
+		g.answers[name] = callout.NewAnswers(g.store, name, s.Remember, g.log)
+	}
 	acceptor, err := callout.NewAcceptor(callout.AcceptorConfig{
 		Prefix: prefix, Wait: wait, RouterTimeout: router, Remember: s.Remember,
-	}, callout.AcceptorDeps{Route: b.route, Intake: g.rooms, Find: g.rooms.Find, Metrics: metrics, Log: g.log})
+	}, callout.AcceptorDeps{Route: b.route, Intake: g.rooms, Find: g.rooms.Find, Answers: g.answers[name], Metrics: metrics, Log: g.log})
 	if err != nil {
 		return intake.Route{}, err
 	}
 	g.acceptors[name] = acceptor
 	check, err := newCheck(s.Schema)
 	return intake.Route{Name: name, Events: own, Acceptor: acceptor, Check: check}, err
+}
+
+// kept is a destination whose answers are kept, where the route's callers may ask for them.
+func (g *Gateway) kept(name string, destination event.Destination) event.Destination {
+	if answers, ok := g.answers[name]; ok {
+		return answers.Keep(destination)
+	}
+	return destination
 }
 
 // settled tells the callers who wait for a route's events how those ended; nil

@@ -41,6 +41,7 @@ type Gateway struct {
 	subscribers []*subscription.Subscriber
 	dispatchers []*delivery.Dispatcher
 	acceptors   map[string]*callout.Acceptor // by route
+	answers     map[string]*callout.Answers  // by route
 	relays      []*callout.Relay
 	intake      *intake.Server  // nil where nobody calls
 	applink     *applink.Source // nil without an org

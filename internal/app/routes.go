@@ -186,7 +186,7 @@ func (g *Gateway) addDispatcher(b binding, out outlet, queue delivery.Queue, fol
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: queue, Destination: b.route.To(out.destination), Follow: follow, Settled: g.settled(name),
+		Queue: queue, Destination: b.route.To(g.kept(name, out.destination)), Follow: follow, Settled: g.settled(name),
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {

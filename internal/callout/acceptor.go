@@ -32,13 +32,15 @@ type AcceptorConfig struct {
 	Remember time.Duration
 }
 
-// AcceptorDeps is what an acceptor works with. All but Metrics are required.
+// AcceptorDeps is what an acceptor works with. All but Answers and Metrics are required.
 type AcceptorDeps struct {
 	Route *route.Route
 	// Intake is where the events wait.
 	Intake route.Intake
 	// Find looks up what became of an event.
-	Find    func(ctx context.Context, id string) ([]delivery.Record, error)
+	Find func(ctx context.Context, id string) ([]delivery.Record, error)
+	// Answers is where the application's answers are kept; nil where they are not.
+	Answers *Answers
 	Metrics *Metrics
 	Log     *slog.Logger
 }
@@ -51,6 +53,7 @@ type Acceptor struct {
 	intake  route.Intake
 	find    func(ctx context.Context, id string) ([]delivery.Record, error)
 	waiters waiters
+	answers *Answers
 	metrics routeMetrics
 	log     *slog.Logger
 	stop    chan struct{}
@@ -71,7 +74,7 @@ func NewAcceptor(cfg AcceptorConfig, deps AcceptorDeps) (*Acceptor, error) {
 		deps.Metrics = NewMetrics(nil)
 	}
 	a := &Acceptor{
-		cfg: cfg, route: deps.Route, intake: deps.Intake, find: deps.Find, metrics: deps.Metrics.route(name),
+		cfg: cfg, route: deps.Route, intake: deps.Intake, find: deps.Find, answers: deps.Answers, metrics: deps.Metrics.route(name),
 		log: deps.Log.With("component", "callout", "route", name), stop: make(chan struct{}),
 	}
 	a.waiters.init()

@@ -1,6 +1,7 @@
 package callout_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -420,6 +421,62 @@ func TestRelay_BatchesGoOneByOneInTheOrderOfTheirKeys(t *testing.T) {
 		}
 		if got.Accepted != 2 || got.Duplicates != 1 || got.Refused != 3 {
 			t.Errorf("%s", answer.Body)
+		}
+	})
+}
+
+// takes is an application that takes events with an answer.
+type takes struct{ outcome event.Outcome }
+
+func (d takes) Deliver(context.Context, event.Event, int) event.Outcome { return d.outcome }
+
+func TestAnswers_AreThereForWhoeverAsksLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, err := route.New(route.Config{Name: "orders"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		room, keys, quiet := callouttest.NewRoom(), callouttest.NewKeys(), slog.New(slog.DiscardHandler)
+		answers := callout.NewAnswers(keys, "orders", 24*time.Hour, quiet)
+		a, err := callout.NewAcceptor(callout.AcceptorConfig{Prefix: "/callouts/orders", Wait: time.Second}, callout.AcceptorDeps{
+			Route: r, Intake: room, Find: room.Find, Answers: answers, Log: quiet,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		deliver := func(id, contentType, text string) event.Outcome {
+			o := event.Outcome{Verdict: event.Delivered, Status: 201, Answer: &event.Answer{ContentType: contentType, Body: []byte(text)}}
+			e := event.Event{ID: id, Route: "orders"}
+			got := answers.Keep(takes{o}).Deliver(t.Context(), e, 1)
+			room.End(e, delivery.Delivered, event.Outcome{})
+			return got
+		}
+		for _, id := range []string{"json", "text", "silent", "broken"} {
+			if answer, p := a.Accept(t.Context(), post(id, `{}`)); p != nil || answer.Status != 202 {
+				t.Fatalf("%+v, %v", answer, p)
+			}
+		}
+		deliver("json", "application/json", `{"made":1}`)
+		deliver("json", "application/json", `{"made":2}`) // a redelivery
+		deliver("text", "text/x", "made")
+		room.End(event.Event{ID: "silent", Route: "orders"}, delivery.Delivered, event.Outcome{})
+		for id, want := range map[string]string{
+			"json": `"answer":{"status":201,"content_type":"application/json","body":{"made":1}}`, "text": `"body_base64":"bWFkZQ=="`, "silent": `"state":"delivered"`,
+		} {
+			if answer, p := a.Status(t.Context(), id); p != nil || !strings.Contains(string(answer.Body), want) {
+				t.Errorf("%s: %s, %v", id, answer.Body, p)
+			}
+		}
+		if answer, p := a.Accept(t.Context(), post("json", `{}`)); p != nil || answer.Status != 201 || string(answer.Body) != `{"made":1}` || !answer.Replayed {
+			t.Errorf("repeated: %+v, %v", answer, p)
+		}
+		keys.Fail(errors.New("disk"))
+		if o := deliver("broken", "text/x", "made"); o.Verdict != event.Delivered {
+			t.Errorf("an answer that cannot be kept stopped its event: %+v", o)
+		}
+		if _, p := a.Status(t.Context(), "json"); p == nil || p.Status != 503 {
+			t.Errorf("broken: %v", p)
 		}
 	})
 }

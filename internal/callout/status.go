@@ -21,6 +21,29 @@ type statusBody struct {
 	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the last attempt that failed.
 	Failure *failureBody `json:"last_failure,omitempty"`
+	// Answer is the application's, where the route keeps it.
+	Answer *answerBody `json:"answer,omitempty"`
+}
+
+// answerBody is an application's answer: its JSON as it is, any other body in base64.
+type answerBody struct {
+	Status      int             `json:"status"`
+	ContentType string          `json:"content_type,omitempty"`
+	Body        json.RawMessage `json:"body,omitempty"`
+	Base64      []byte          `json:"body_base64,omitempty"`
+}
+
+func newAnswerBody(kept *keptAnswer) *answerBody {
+	if kept == nil {
+		return nil
+	}
+	out := &answerBody{Status: kept.Status, ContentType: kept.contentType()}
+	if json.Valid(kept.Body) {
+		out.Body = kept.Body
+	} else {
+		out.Base64 = kept.Body
+	}
+	return out
 }
 
 type failureBody struct {
@@ -49,6 +72,13 @@ func (a *Acceptor) Status(ctx context.Context, id string) (Answer, *Problem) {
 	if o := r.LastOutcome; o.Reason != "" {
 		body.Failure = &failureBody{Reason: o.Reason, Status: o.Status, Happened: o.Happened.String(), Next: o.Hint}
 	}
+	if r.State == delivery.Delivered {
+		kept, err := a.answers.find(ctx, id)
+		if err != nil {
+			return Answer{}, storeAsks(err)
+		}
+		body.Answer = newAnswerBody(kept)
+	}
 	text, err := json.Marshal(body)
 	if err != nil { // made of texts and numbers only
 		return Answer{}, &Problem{Status: 500, Code: CodeInternal, What: "the status cannot be written", Err: err}
@@ -59,9 +89,7 @@ func (a *Acceptor) Status(ctx context.Context, id string) (Answer, *Problem) {
 func (a *Acceptor) lookUp(ctx context.Context, id string) (delivery.Record, *Problem) {
 	records, err := a.find(ctx, id)
 	if err != nil {
-		return delivery.Record{}, &Problem{
-			Status: 503, Code: CodeStore, What: "the store does not answer", Retry: true, After: time.Second, Next: "ask again later", Err: err,
-		}
+		return delivery.Record{}, storeAsks(err)
 	}
 	for _, r := range records {
 		if r.Event.Route == a.route.Name() {
@@ -71,5 +99,12 @@ func (a *Acceptor) lookUp(ctx context.Context, id string) (delivery.Record, *Pro
 	return delivery.Record{}, &Problem{
 		Status: 404, Code: CodeNotFound, What: "the route knows no event of that id", Happened: event.HappenedNo,
 		Next: "an event is forgotten after store.retention.metadata; one that was filtered out was never kept",
+	}
+}
+
+// storeAsks is what a caller is told whose question the store does not answer.
+func storeAsks(err error) *Problem {
+	return &Problem{
+		Status: 503, Code: CodeStore, What: "the store does not answer", Retry: true, After: time.Second, Next: "ask again later", Err: err,
 	}
 }

@@ -99,7 +99,11 @@ func (a *Acceptor) past(ctx context.Context, id string) (Answer, bool, *Problem)
 	case problem != nil:
 		return Answer{}, false, nil // it is accepted all the same
 	case r.State == delivery.Delivered:
-		answer, problem := a.ending(id, event.Outcome{Verdict: event.Delivered})
+		o := event.Outcome{Verdict: event.Delivered}
+		if kept, err := a.answers.find(ctx, id); err == nil && kept != nil {
+			o.Status, o.Answer = kept.Status, &event.Answer{ContentType: kept.contentType(), Body: kept.Body}
+		}
+		answer, problem := a.ending(id, o)
 		answer.Replayed = true
 		return answer, true, problem
 	case r.State == delivery.DeadState:
