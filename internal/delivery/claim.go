@@ -93,7 +93,7 @@ func (s *session) room(ctx context.Context) (n int, probe bool) {
 			wait := s.breaker.probeDue(time.Now())
 			if wait == 0 {
 				s.breaker.beginProbe()
-				return min(s.cfg.Ahead, probeChoice), true
+				return min(s.cfg.Ahead, probeChoice, max(s.affordable(), 1)), true
 			}
 			due = time.After(wait)
 		case probing: // its outcome wakes us
@@ -110,11 +110,21 @@ func (s *session) room(ctx context.Context) (n int, probe bool) {
 // free returns how much to claim now. While the workers have work in hand it
 // waits for a quarter of the room, because many small claims cost more than one.
 func (s *session) free() int {
-	free := s.cfg.Ahead - int(s.held.Load())
+	held := int(s.held.Load())
+	free := min(s.cfg.Ahead-held, s.affordable())
+	if held == 0 {
+		free = max(free, 1)
+	}
 	if len(s.ready) > 0 && free < (s.cfg.Ahead+3)/4 {
 		return 0
 	}
 	return max(free, 0)
+}
+
+// affordable returns how many more events fit into the bound of bytes, if they
+// are like those of the last claim.
+func (s *session) affordable() int {
+	return max(0, int((int64(s.cfg.AheadBytes)-s.bytes.Load())/s.average.Load()))
 }
 
 // hand splits a batch into runs and gives them to the workers.

@@ -32,6 +32,10 @@ type Config struct {
 	// settlement is being committed, and enough for two batches for each worker, up
 	// to 4096. It bounds memory, and what a crash leaves claimed until the lease ends.
 	Ahead int
+	// AheadBytes bounds the payloads of what is claimed and not settled; default
+	// 32 MiB. How many events that is, is estimated from the claim before, and at least
+	// one is claimed: when small events turn into large ones, one claim may take more.
+	AheadBytes int
 	// Owner names this process, for people.
 	Owner string
 	// Lease is how long a claim holds without being extended; default 1 min.
@@ -70,6 +74,7 @@ func (c Config) WithDefaults() Config {
 		ahead = max(ahead, c.Batch, min(2*c.Concurrency*c.Batch, maxAhead))
 	}
 	defInt(&c.Ahead, ahead)
+	defInt(&c.AheadBytes, 32<<20)
 	defDuration(&c.Lease, time.Minute)
 	defDuration(&c.AttemptTimeout, 30*time.Second)
 	defDuration(&c.DrainTimeout, 20*time.Second)
@@ -93,6 +98,9 @@ func (c Config) Validate() error {
 	}
 	if c.Batch < 1 || c.BatchBytes < 1 {
 		errs = append(errs, fmt.Errorf("batch of %d events and %d bytes: want at least 1 of each", c.Batch, c.BatchBytes))
+	}
+	if c.AheadBytes < 1 {
+		errs = append(errs, fmt.Errorf("claiming %d bytes ahead is less than 1", c.AheadBytes))
 	}
 	if c.Ahead < c.Concurrency {
 		errs = append(errs, fmt.Errorf("claiming %d ahead is less than the concurrency %d", c.Ahead, c.Concurrency))

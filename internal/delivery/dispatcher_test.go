@@ -320,6 +320,32 @@ func TestDispatcher_KeepsLeasesOfLongAttemptsAlive(t *testing.T) {
 	})
 }
 
+func TestDispatcher_ClaimsNoMoreBytesAheadThanSet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, delivery.Config{Concurrency: 2}, func(context.Context, event.Event, int) event.Outcome {
+			time.Sleep(time.Second)
+			return delivered
+		})
+		all := events(150, 0)
+		for i := range all {
+			all[i].Data = make([]byte, 1<<20)
+		}
+		all[149].Data = make([]byte, 40<<20) // more than may be claimed ahead
+		r.queue.Add(all...)
+		r.start()
+		for range 100 {
+			time.Sleep(900 * time.Millisecond)
+			synctest.Wait()
+			if n := r.queue.Count(delivery.InFlight); n > 32 {
+				t.Fatalf("%d events of 1 MiB are claimed", n)
+			}
+		}
+		r.want(delivery.Delivered, 150)
+		r.halt()
+	})
+}
+
 func TestDispatcher_SurvivesAFailingQueueWithoutLossOrTightLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,8 @@ type session struct {
 	abort    context.CancelCauseFunc
 	ready    chan run     // never full: its capacity is that of held events
 	held     atomic.Int64 // claimed and not settled, released or lost
+	bytes    atomic.Int64 // payloads of what is held
+	average  atomic.Int64 // payload of an event of the last claim
 	endings  endings
 
 	mu      sync.Mutex // guards claimed
@@ -37,11 +39,16 @@ type session struct {
 // batch is what one claim brought.
 type batch struct {
 	claims []Claimed
+	sizes  []int64 // of their payloads
 	states []atomic.Uint32
 	left   atomic.Int32 // claims in state held
 	until  atomic.Int64 // when the lease ends, nanoseconds since epoch
 	probe  bool
 }
+
+// firstAverage is what events are taken to hold before any was seen: much, so
+// that a start into a flood of large ones does not take more than it may.
+const firstAverage = 1 << 20
 
 const (
 	stateHeld uint32 = iota
@@ -58,6 +65,7 @@ type run struct {
 func newSession(ctx context.Context, d *Dispatcher) *session {
 	s := &session{Dispatcher: d, stopping: ctx.Done(), ready: make(chan run, d.cfg.Ahead)}
 	s.work, s.abort = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.average.Store(firstAverage)
 	s.endings.init()
 	return s
 }
@@ -105,6 +113,14 @@ func (s *session) stopped() bool {
 // take keeps account of a batch that was claimed at the given time.
 func (s *session) take(claims []Claimed, at time.Time, probe bool) *batch {
 	b := &batch{claims: claims, states: make([]atomic.Uint32, len(claims)), probe: probe}
+	b.sizes = make([]int64, len(claims))
+	var bytes int64
+	for i := range claims {
+		b.sizes[i] = int64(len(claims[i].Event.Data))
+		bytes += b.sizes[i]
+	}
+	s.bytes.Add(bytes)
+	s.average.Store(bytes/int64(len(claims)) + 1)
 	b.left.Store(int32(len(claims)))
 	b.until.Store(at.Add(s.cfg.Lease).UnixNano())
 	s.held.Add(int64(len(claims)))
@@ -128,5 +144,6 @@ func (s *session) drop(b *batch, i int, state uint32) bool {
 	}
 	b.left.Add(-1)
 	s.held.Add(-1)
+	s.bytes.Add(-b.sizes[i])
 	return true
 }
