@@ -63,7 +63,7 @@ func prepare(conn *sqlite.Conn) (*statements, error) {
 		{&s.recall, "SELECT accepted, until, digest FROM ids WHERE id = ?"},
 		{&s.note, "INSERT OR REPLACE INTO ids (id, accepted, until, digest) VALUES (?, ?, ?, ?)"},
 		{&s.fence, "SELECT fence FROM leases WHERE name = ?"},
-		{&s.position, `INSERT INTO positions (subscription, position, event_time, moved) VALUES (?1, ?2, ?3, ?4)
+		{&s.position, `INSERT INTO positions (subscription, position, event_time, moved) VALUES (?1, ?2, ?3, iif(?2 IS NULL, 0, ?4))
 			ON CONFLICT (subscription) DO UPDATE SET
 			position = coalesce(excluded.position, position), moved = iif(excluded.position IS NULL, moved, excluded.moved),
 			event_time = iif(excluded.event_time = 0, event_time, excluded.event_time)`},

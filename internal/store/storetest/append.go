@@ -106,6 +106,12 @@ func appendStoresPosition(s *suite) {
 	if got := s.ledger(st).Accepted; got != 4 {
 		s.Fatalf("accepted %d events, want 4", got)
 	}
+	// A time may come before any position: where a subscription wants to begin.
+	s.check(st.Append(s.ctx, subscription.Append{Subscription: "other", EventTime: at}))
+	want = subscription.Checkpoint{EventTime: at}
+	if got, err := st.Checkpoint(s.ctx, "other"); err != nil || !cmp.Equal(want, got) {
+		s.Fatalf("checkpoint with a time only = %+v, %v; want %+v", got, err, want)
+	}
 }
 
 func appendFenced(s *suite) {
