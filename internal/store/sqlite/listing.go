@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -114,23 +116,55 @@ func (c *conn) find(id string) (records []delivery.Record, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// SQLite looks for the bytes of the id, so that few batches are taken apart.
-	const query = "SELECT first FROM traits WHERE instr(data, CAST(? AS BLOB)) > 0 ORDER BY first"
-	err = c.walk(query, []any{id}, func(v *volume, steps []progress) (bool, error) {
+	batches, err := c.mentions(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, first := range batches {
+		v, err := c.volume(first)
+		if err != nil {
+			return nil, err
+		}
+		steps, err := c.progress(first, v.n)
+		if err != nil {
+			return nil, err
+		}
 		for i := range v.traits {
 			if v.traits[i].id != id || v.traits[i].gone {
 				continue
 			}
 			rec, err := c.record(v, i, &steps[i], epoch)
 			if err != nil {
-				return false, err
+				return nil, err
 			}
 			if rec.Event.Data, err = c.payload(v, i); err != nil {
-				return false, err
+				return nil, err
 			}
 			records = append(records, rec)
 		}
-		return true, nil
-	})
-	return records, err
+	}
+	return records, nil
+}
+
+// mentions finds the batches in whose traits the bytes of an id occur, so that
+// few are taken apart.
+func (c *conn) mentions(id string) (batches []int64, err error) {
+	stmt, err := c.Prepare("SELECT first, data FROM traits ORDER BY first")
+	if err != nil {
+		return nil, err
+	}
+	defer stmt.Reset()
+	var data []byte
+	for {
+		row, err := stmt.Step()
+		if err != nil || !row {
+			return batches, err
+		}
+		n := stmt.ColumnLen(1)
+		data = slices.Grow(data[:0], n)[:n]
+		stmt.ColumnBytes(1, data)
+		if bytes.Contains(data, []byte(id)) {
+			batches = append(batches, stmt.ColumnInt64(0))
+		}
+	}
 }

@@ -64,7 +64,7 @@ func (s *suite) accept(st contract.Store, arrivals ...route.Arrival) []route.Rec
 	return receipts
 }
 
-func intake(st contract.Store) route.Intake { return st.(route.Intake) }
+func intake(st contract.Store) route.Intake { return st }
 
 func (s *suite) wantReceipts(got []route.Receipt, want ...route.Receipt) {
 	s.Helper()
