@@ -21,6 +21,6 @@ func main() {
 // dependencies joins the assembly to the command line.
 func dependencies() cli.Deps {
 	d := cli.System()
-	d.RunGateway, d.OpenStore, d.GenerateSalesforce = app.RunGateway, app.OpenStore, app.GenerateSalesforce
+	d.RunGateway, d.OpenStore, d.OpenQueues, d.GenerateSalesforce = app.RunGateway, app.OpenStore, app.OpenQueues, app.GenerateSalesforce
 	return d
 }

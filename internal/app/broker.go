@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/rabbit"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
-	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
 )
 
@@ -107,8 +107,8 @@ func (g *Gateway) addBroker(s config.Settings, bindings []binding, owner string)
 	return nil
 }
 
-func newQueues(cfg rabbitqueue.Config, b *broker, s store.Store, follow route.Intake, log *slog.Logger) (*rabbitqueue.Queue, error) {
-	return rabbitqueue.New(cfg, rabbitqueue.Deps{Publish: b.publish, Consume: b.consume, Register: s, Follow: follow, Log: log})
+func newQueues(cfg rabbitqueue.Config, b *broker, r contract.Register, follow route.Intake, log *slog.Logger) (*rabbitqueue.Queue, error) {
+	return rabbitqueue.New(cfg, rabbitqueue.Deps{Publish: b.publish, Consume: b.consume, Register: r, Follow: follow, Log: log})
 }
 
 // sharedUnacked is what a connection to CloudAMQP's shared plans may hold

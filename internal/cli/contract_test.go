@@ -45,6 +45,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Refill":  reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Allowance": reflect.TypeFor[budget.Allowance](),
 		"Alarm":     reflect.TypeFor[watch.Alarm](), "AlarmList": reflect.TypeFor[control.AlarmList](),
+		"Queue": reflect.TypeFor[control.Queue](), "Letter": reflect.TypeFor[control.Letter](), "Cause": reflect.TypeFor[cli.Cause](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),

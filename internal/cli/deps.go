@@ -32,6 +32,8 @@ type Deps struct {
 	// OpenStore opens a store for reading while no gateway answers; nil leaves
 	// only the gateway to ask.
 	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)
+	// OpenQueues connects to the broker that routes wait in; nil leaves out "queues".
+	OpenQueues func(ctx context.Context, s config.Settings, change bool) (control.OpenedQueues, error)
 }
 
 // OpenedStore answers from a store alone.

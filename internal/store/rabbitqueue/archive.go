@@ -63,6 +63,9 @@ func (q *Queue) Ledgers(ctx context.Context) ([]delivery.Ledger, error) {
 		w := q.routes[r.Name]
 		l, _, err := w.ledger(ctx)
 		if err != nil {
+			l, err = w.lastLedger(ctx, err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read the account of route %s: %w", r.Name, err)
 		}
 		out = append(out, l)
@@ -81,12 +84,33 @@ func (w *waiting) ledger(ctx context.Context) (l delivery.Ledger, missing int64,
 	if err != nil {
 		return l, 0, err
 	}
-	waiting := int64(level.Waiting())
-	surplus := a.surplus(waiting)
+	return a.ledger(&level), -a.surplus(int64(level.Waiting())), nil
+}
+
+// lastLedger is the account with what was last measured, for a broker that does
+// not answer: it must not hide the other routes' accounts.
+func (w *waiting) lastLedger(ctx context.Context, why error) (delivery.Ledger, error) {
+	if ctx.Err() != nil {
+		return delivery.Ledger{}, why
+	}
+	w.log.Debug("broker does not answer, its last depth is shown", "err", why)
+	a, err := w.account(ctx)
+	if err != nil {
+		return delivery.Ledger{}, err
+	}
+	w.gauge.mu.Lock()
+	last := w.gauge.last
+	w.gauge.mu.Unlock()
+	return a.ledger(&last), nil
+}
+
+// ledger is the account as told, given what waits.
+func (a account) ledger(l *Level) delivery.Ledger {
+	waiting := int64(l.Waiting())
 	return delivery.Ledger{
-		Route: w.cfg.Name, Accepted: a.Confirmed - a.Duplicates + max(surplus, 0), Delivered: a.Delivered, Dead: a.Dead, Waiting: waiting,
-		Redelivered: a.Redelivered, Duplicates: a.Duplicates, OldestWaiting: level.Oldest,
-	}, -surplus, nil
+		Route: a.Route, Accepted: a.Confirmed - a.Duplicates + max(a.surplus(waiting), 0), Delivered: a.Delivered, Dead: a.Dead, Waiting: waiting,
+		Redelivered: a.Redelivered, Duplicates: a.Duplicates, OldestWaiting: l.Oldest,
+	}
 }
 
 // auditTries is how often a sum that does not add up is taken again: messages

@@ -2,6 +2,7 @@ package rabbitqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,8 @@ type gauge struct {
 // Level is how full a route's queues are.
 type Level struct {
 	Route string
+	// Names are those of the route's queues, dead letters last.
+	Names []string
 	// Ready waits for a consumer, Retrying for its next attempt; Held is
 	// unacknowledged in this process, Dead among the dead letters.
 	Ready, Retrying, Held, Dead int
@@ -64,14 +67,23 @@ func (q *Queue) Levels(ctx context.Context) ([]Level, error) {
 	return out, nil
 }
 
+// connectPatience is how long a missing connection is waited for before
+// whoever asks is told.
+const connectPatience = 3 * time.Second
+
 // level measures a route's queues.
 func (w *waiting) level(ctx context.Context) (Level, error) {
 	queues := append(w.names.waiting(), w.names.dead)
+	if s := w.q.deps.Consume.Status(); !s.Connected && s.Why != "" && time.Since(s.Since) > connectPatience {
+		return Level{}, &event.Error{
+			Op: "measure queues of route " + w.cfg.Name, Happened: event.HappenedNo, Healing: event.Transient, Hint: s.Hint, Err: errors.New(s.Why),
+		}
+	}
 	depths, err := w.q.deps.Consume.Depths(ctx, queues...)
 	if err != nil {
 		return Level{}, err
 	}
-	l := Level{Route: w.cfg.Name, Measured: time.Now(), MaxDepth: w.cfg.MaxDepth}
+	l := Level{Route: w.cfg.Name, Names: queues, Measured: time.Now(), MaxDepth: w.cfg.MaxDepth}
 	for i, d := range depths {
 		switch {
 		case d.Missing:

@@ -156,7 +156,7 @@ func TestQueue_DeadLettersAreKeptWithTheirHistoryAndRedriven(t *testing.T) {
 		t.Fatalf("dead letters %+v, %v", dead, err)
 	}
 	for _, d := range dead {
-		if d.Event.ID == "e1" && (d.Status != 500 || len(d.History) != 2 || !strings.Contains(d.History[0], "attempt 1: retry 500") || d.Died.IsZero()) {
+		if d.Event.ID == "e1" && (d.Status != 500 || d.Attempts != 2 || len(d.History) != 2 || !strings.Contains(d.History[0], "attempt 1: retry 500") || d.Died.IsZero()) {
 			t.Fatalf("dead letter %+v", d)
 		}
 	}

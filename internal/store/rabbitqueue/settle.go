@@ -147,7 +147,9 @@ func (w *waiting) move(ctx context.Context, ends []ending, gone []bool) error {
 		}
 		switch {
 		case e.s.Do == delivery.Dead:
-			out = append(out, w.deadLetter(e.held, &e.s.Outcome, e.s.Ended))
+			last := *e.held
+			last.attempts++
+			out = append(out, w.deadLetter(&last, &e.s.Outcome, e.s.Ended))
 		case w.moves(e):
 			next := *e.held
 			next.attempts, next.due = e.attempts+1, e.s.Due

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/sallyport-dev/sallyport/internal/config"
+	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
+)
+
+// OpenQueues connects to the broker for the command line. To change something it
+// owns the store for as long as it is open, which a running gateway with a file
+// store does not allow.
+func OpenQueues(ctx context.Context, s config.Settings, change bool) (_ control.OpenedQueues, err error) {
+	log := slog.New(slog.DiscardHandler)
+	bindings, err := compileRoutes(s.Routes)
+	if err != nil {
+		return control.OpenedQueues{}, err
+	}
+	cfg := queueConfig(s, bindings, "command line")
+	if len(cfg.Routes) == 0 {
+		return control.OpenedQueues{}, errors.New("no route waits in RabbitMQ")
+	}
+	t := &queueTool{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	if change {
+		use := storeUse{Owner: "command line", Log: log, Lookup: os.LookupEnv}
+		if t.store, err = openStore(ctx, s.Store, use); err != nil {
+			return control.OpenedQueues{}, fmt.Errorf("open the store, which keeps the account: %w", err)
+		}
+	}
+	if t.broker, err = openBroker(s.RabbitMQ, "command line", log); err != nil {
+		return control.OpenedQueues{}, err
+	}
+	t.queues, err = newQueues(cfg, t.broker, t.register(), nil, log)
+	return control.OpenedQueues{API: t, Close: t.close}, err
+}
+
+// queueTool is the broker as an operator sees it.
+type queueTool struct {
+	store  store.Store // nil where nothing is changed
+	broker *broker
+	queues *rabbitqueue.Queue
+}
+
+func (t *queueTool) close() error {
+	var errs []error
+	if t.queues != nil {
+		errs = append(errs, t.queues.Close())
+	}
+	if t.broker != nil {
+		errs = append(errs, t.broker.close())
+	}
+	if t.store != nil {
+		errs = append(errs, t.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Queues implements [control.Queues].
+func (t *queueTool) Queues(ctx context.Context) ([]control.Queue, error) {
+	levels, err := t.queues.Levels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.Queue, len(levels))
+	for i, l := range levels {
+		out[i] = control.Queue{
+			Route: l.Route, Names: l.Names, Ready: l.Ready, Retrying: l.Retrying, Dead: l.Dead, Consumers: l.Consumers,
+			MaxDepth: l.MaxDepth, Missing: l.Missing,
+		}
+	}
+	return out, nil
+}
+
+// Peek implements [control.Queues].
+func (t *queueTool) Peek(ctx context.Context, q control.PeekQuery) ([]control.Letter, error) {
+	letters, err := t.queues.Peek(ctx, q.Route, q.Dead, q.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.Letter, len(letters))
+	for i, l := range letters {
+		out[i] = control.Letter{
+			Queue: l.Queue, ID: l.Event.ID, Type: l.Event.Type, Subject: l.Event.Subject, Key: l.Event.Key, Accepted: l.Accepted,
+			Attempts: l.Attempts, Due: l.Due, Handed: l.Handed, Died: l.Died, Status: l.Status, Reason: l.Reason, History: l.History,
+			Size: len(l.Event.Data),
+		}
+		if q.Payload {
+			out[i].Data = l.Event.Data
+		}
+	}
+	return out, nil
+}
+
+// Purge implements [control.Queues].
+func (t *queueTool) Purge(ctx context.Context, route string, dead bool) (int, error) {
+	return t.queues.Purge(ctx, route, dead)
+}
+
+// register is the store, or, where nothing is changed, one that knows nothing.
+func (t *queueTool) register() contract.Register {
+	if t.store != nil {
+		return t.store
+	}
+	return contract.NoRegister{}
+}
