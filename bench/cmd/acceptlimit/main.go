@@ -34,13 +34,15 @@ func serve(dir, sink string) error {
 		return err
 	}
 	var deliver func(string, []byte)
+	settle := func() {}
 	if sink != "" {
 		name = filepath.Join(dir, "acks.log")
 		acks, err := appendlog.Create(name)
 		if err != nil {
 			return err
 		}
-		deliver = accept.NewDeliverer(sink, acks, 64).Add
+		d := accept.NewDeliverer(sink, acks, 64)
+		deliver, settle = d.Add, d.Wait
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,6 +55,7 @@ func serve(dir, sink string) error {
 	}
 	for range line.Words(os.Stdin) {
 	}
+	settle()
 	return count(name, say)
 }
 

@@ -97,6 +97,7 @@ type Deliverer struct {
 	queue []event
 	acked []string
 	flush chan struct{}
+	open  sync.WaitGroup // events whose answer is not on disk
 }
 
 type event struct {
@@ -119,11 +120,15 @@ func NewDeliverer(sink string, acks *appendlog.Log, workers int) *Deliverer {
 
 // Add hands over an event.
 func (d *Deliverer) Add(id string, body []byte) {
+	d.open.Add(1)
 	d.mu.Lock()
 	d.queue = append(d.queue, event{id, body})
 	d.mu.Unlock()
 	d.more.Signal()
 }
+
+// Wait waits until every answer is on disk.
+func (d *Deliverer) Wait() { d.open.Wait() }
 
 func (d *Deliverer) work() {
 	for {
@@ -178,5 +183,6 @@ func (d *Deliverer) writeAcks() {
 		if _, err := d.acks.Sync(); err != nil {
 			panic(err)
 		}
+		d.open.Add(-len(ids))
 	}
 }
