@@ -1,8 +1,10 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -128,4 +130,71 @@ func through(t *testing.T, broker, address string) string {
 	}
 	u.Host = address
 	return u.String()
+}
+
+// A queue and an exchange that a team has already: messages are read from the
+// one and published to the other, through the store and through the broker.
+func TestQueue_FitsABrokerThatIsThere(t *testing.T) {
+	t.Parallel()
+	broker := testkit.RabbitMQ(t)
+	for _, name := range []string{"erp", "erp2", "warehouse"} {
+		broker.Call(t, http.MethodPut, "/api/queues/"+broker.VHost+"/"+name, `{"durable":true}`)
+	}
+	broker.Call(t, http.MethodPut, "/api/exchanges/"+broker.VHost+"/goods", `{"type":"topic","durable":true}`)
+	broker.Call(t, http.MethodPost, "/api/bindings/"+broker.VHost+"/e/goods/q/warehouse", `{"routing_key":"order.*"}`)
+	g := newCalled(t, filepath.Join(t.TempDir(), "sallyport.db"), "", fmt.Sprintf(`  stored:
+    arrives: amqp
+    amqp: {queue: erp}
+    to: {rabbitmq: {exchange: goods, routing_key: order.stored}}
+  queued:
+    arrives: amqp
+    waits: rabbitmq
+    amqp: {queue: erp2}
+    to: {rabbitmq: {exchange: goods, routing_key: order.queued}}
+  nowhere:
+    arrives: callout
+    waits: rabbitmq
+    to: {rabbitmq: {exchange: goods, routing_key: elsewhere}}
+rabbitmq: %q
+`, broker.URL))
+	g.start()
+	const n = 20
+	for i := range n {
+		for _, queue := range []string{"erp", "erp2"} {
+			broker.Call(t, http.MethodPost, "/api/exchanges/"+broker.VHost+"/amq.default/publish", fmt.Sprintf(
+				`{"routing_key":%q,"payload_encoding":"string","payload":"{\"n\":%d}","properties":{"message_id":"%s-%d","type":"erp.order","delivery_mode":2}}`, queue, i, queue, i))
+		}
+	}
+	g.must(http.StatusAccepted, http.MethodPost, "/callouts/nowhere", `{"n":0}`)
+	got := map[string]string{}
+	eventually(t, time.Minute, func() bool {
+		var list []struct {
+			RoutingKey string `json:"routing_key"`
+			Payload    string
+			Properties struct {
+				MessageID string `json:"message_id"`
+				Headers   map[string]any
+			}
+		}
+		answer := broker.Call(t, http.MethodPost, "/api/queues/"+broker.VHost+"/warehouse/get", `{"count":100,"ackmode":"ack_requeue_false","encoding":"auto"}`)
+		if err := json.Unmarshal(answer, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			if m.Properties.Headers["cloudEvents:id"] != m.Properties.MessageID || m.Properties.Headers["cloudEvents:type"] != "erp.order" {
+				t.Errorf("message %+v", m)
+			}
+			got[m.Properties.MessageID] = m.RoutingKey + " " + m.Payload
+		}
+		return len(got) >= 2*n
+	}, func() string { return fmt.Sprintf("%d messages: %v\n%s", len(got), got, g.process.tail(20)) })
+	for i := range n {
+		if s, q := got[fmt.Sprintf("erp-%d", i)], got[fmt.Sprintf("erp2-%d", i)]; s != fmt.Sprintf(`order.stored {"n":%d}`, i) || q != fmt.Sprintf(`order.queued {"n":%d}`, i) {
+			t.Errorf("message %d came as %q and %q", i, s, q)
+		}
+	}
+	eventually(t, 30*time.Second, func() bool {
+		dead, _ := run(t, nil, "queues", "show", "nowhere", "--config", g.config)
+		return strings.Contains(dead, "no queue takes the message")
+	}, func() string { return "an event that no queue takes is no dead letter" })
 }
