@@ -123,9 +123,12 @@ func RabbitMQNode(t testing.TB) *BrokerNode {
 	return n
 }
 
-func (n *BrokerNode) run(what string) string {
+// Control runs rabbitmqctl on the node.
+func (n *BrokerNode) Control(args ...string) { n.t.Helper(); n.run("ctl", args...) }
+
+func (n *BrokerNode) run(what string, args ...string) string {
 	n.t.Helper()
-	cmd := exec.Command(n.script, what, n.folder)
+	cmd := exec.Command(n.script, append([]string{what, n.folder}, args...)...)
 	cmd.Env = append(os.Environ(), "RABBITMQ_INSTALL=never")
 	cmd.Stderr = n.t.Output()
 	// A file, not a pipe: the node inherits it and would keep a pipe open.

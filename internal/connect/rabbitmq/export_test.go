@@ -1,0 +1,7 @@
+package rabbitmq
+
+// What tests look at.
+var (
+	MessageOf = messageOf
+	EventOf   = eventOf
+)
