@@ -25,7 +25,9 @@ import (
 // because a broker that takes no messages stops reading from who publishes.
 type broker struct {
 	publish, consume *rabbit.Link
-	publisher        *rabbit.Publisher // of destinations; made when first needed
+	// publishers are those of destinations: one each, because an exchange that does
+	// not exist costs whoever publishes to it the channel.
+	publishers []*rabbit.Publisher
 }
 
 // openBroker opens the connections; it does not wait for them.
@@ -57,8 +59,8 @@ func openBroker(s config.RabbitMQ, owner string, log *slog.Logger) (*broker, err
 }
 
 func (b *broker) close() error {
-	if b.publisher != nil {
-		b.publisher.Close()
+	for _, p := range b.publishers {
+		p.Close()
 	}
 	var errs []error
 	for _, l := range []*rabbit.Link{b.publish, b.consume} {
@@ -158,13 +160,12 @@ func (g *Gateway) addFeed(b binding, owner string) error {
 
 // newExchange builds an exchange as destination.
 func (g *Gateway) newExchange(b binding) event.Destination {
-	if g.broker.publisher == nil {
-		g.broker.publisher = rabbit.NewPublisher(g.broker.publish, rabbit.PublisherConfig{})
-	}
+	p := rabbit.NewPublisher(g.broker.publish, rabbit.PublisherConfig{Channels: 1})
+	g.broker.publishers = append(g.broker.publishers, p)
 	to := b.settings.To.RabbitMQ
 	key := to.RoutingKey
 	if key == "" {
 		key = b.route.Name()
 	}
-	return rabbitmq.NewDestination(g.broker.publisher, to.Exchange, key)
+	return rabbitmq.NewDestination(p, to.Exchange, key)
 }
