@@ -350,3 +350,25 @@ func TestQueue_SaysWhyItsQueueCannotBeUsed(t *testing.T) {
 	}
 	fmt.Fprintln(t.Output(), err, event.HintOf(err))
 }
+
+func TestQueue_NeedsNoMoreRightsThanAreDocumented(t *testing.T) {
+	t.Parallel()
+	broker := testkit.RabbitMQ(t)
+	user := broker.VHost // a name of its own
+	broker.Call(t, http.MethodPut, "/api/users/"+user, `{"password":"p","tags":""}`)
+	t.Cleanup(func() { broker.Call(t, http.MethodDelete, "/api/users/"+user, "") })
+	broker.Call(t, http.MethodPut, "/api/permissions/"+broker.VHost+"/"+user,
+		`{"configure":"^sallyport(\\..*)?$","write":"^sallyport(\\..*)?$","read":"^sallyport(\\..*)?$"}`)
+	u, err := url.Parse(broker.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, "p")
+	b := start(t, u.String(), openRegister(t), nil)
+	b.accept(arrival("e1", ""), arrival("e2", ""))
+	claims := b.claim(2)
+	b.settle(delivery.Again, time.Second, claims[0])
+	b.settle(delivery.Dead, 0, claims[1])
+	b.settle(delivery.Done, 0, b.claim(1)...)
+	b.wantLedger(delivery.Ledger{Accepted: 2, Delivered: 1, Dead: 1})
+}
