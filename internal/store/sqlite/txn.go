@@ -47,10 +47,12 @@ func (tx *txn) run(tasks []*task) error {
 	if err := tx.memorize(); err != nil {
 		return err
 	}
-	if err := tx.serve(); err != nil {
+	// Before claims are served: what they load is found by these counts, and a
+	// batch that a redrive opens again would be passed over for good.
+	if err := tx.countOpen(); err != nil {
 		return err
 	}
-	if err := tx.countOpen(); err != nil {
+	if err := tx.serve(); err != nil {
 		return err
 	}
 	return tx.book()

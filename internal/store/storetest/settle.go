@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,6 +23,7 @@ var settleTests = []test{
 	{"Redrive_CountsAttemptsAnew", redriveAnew},
 	{"Redrive_SelectsByRouteAndID", redriveSelects},
 	{"Redrive_Ordered_ComesBeforeLaterEvents", redriveOrdered},
+	{"Redrive_ReachesAClaimThatWaits", redriveReaches},
 	{"List_FiltersAndPages", listFilters},
 	{"Find_TellsTheHistory", findHistory},
 }
@@ -254,6 +256,33 @@ func redriveOrdered(s *suite) {
 	s.settle(st, delivery.Done, time.Time{}, two...)
 	if got := ids(s.claim(st, 5, 5)); !cmp.Equal(got, []string{"1", "3"}) {
 		s.Fatalf("claimed %v", got)
+	}
+}
+
+// A batch whose events have all ended is open again by a redrive, and a dispatcher
+// waits for events at that time.
+func redriveReaches(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 2)...)
+	s.append(st, ev("b", ""))
+	s.settle(st, delivery.Dead, time.Time{}, s.claimAll(st, 3)...)
+	got := make(chan []string)
+	for range 3 {
+		go func() {
+			claims, err := st.Claim(s.ctx, delivery.ClaimRequest{Route: orders, Max: 1, Run: 1, Owner: "test", Lease: lease})
+			if err != nil {
+				s.Error(err)
+			}
+			got <- ids(claims)
+		}()
+	}
+	s.nothing(st, false) // lasts longer than it takes the others to wait
+	if n, err := st.Redrive(s.ctx, delivery.DeadFilter{Route: orders}); err != nil || n != 3 {
+		s.Fatalf("redrive = %d, %v", n, err)
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(<-got, <-got, <-got)))
+	if want := []string{"a-000", "a-001", "b"}; !cmp.Equal(all, want) {
+		s.Fatalf("claimed %v, want %v", all, want)
 	}
 }
 
