@@ -22,8 +22,8 @@ type Room struct {
 }
 
 var (
-	floor   = []string{"internal/event", "internal/salesforce", "internal/secret"}
-	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch"}
+	floor   = []string{"internal/event", "internal/salesforce", "internal/secret", "internal/sealed"}
+	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch", "internal/trail"}
 	wires   = []string{
 		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
 		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
@@ -45,6 +45,14 @@ var Rooms = []Room{
 	{
 		Path: "internal/secret", StandardOnly: true,
 		Why: "the floor is imported by everyone; whatever it imports, everyone would",
+	},
+	{
+		Path: "internal/sealed", StandardOnly: true,
+		Why: "the floor is imported by everyone; whatever it imports, everyone would",
+	},
+	{
+		Path: "internal/trail", StandardOnly: true,
+		Why: "an audit must be possible without whatever it audits",
 	},
 	{
 		Path: "internal/run", StandardOnly: true,
@@ -135,7 +143,7 @@ var Rooms = []Room{
 		Why: "a surface lets requests in and writes answers; what they are is the engine's",
 	},
 	{
-		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/pg", "internal/rabbit"}),
+		Path: "internal/store/...", May: allowed(floor, []string{"internal/route", "internal/delivery", "internal/subscription", "internal/budget", "internal/watch", "internal/trail", "internal/pg", "internal/rabbit"}),
 		Why: "the store persists the engines' types behind the interfaces that they declare",
 	},
 	{

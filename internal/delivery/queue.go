@@ -113,4 +113,6 @@ type Settlement struct {
 type DeadFilter struct {
 	Route string
 	IDs   []string
+	// By is who has it done, for the audit trail; may be empty.
+	By string
 }

@@ -169,8 +169,9 @@ type Book interface {
 	// their numbers, and adds the seal. It returns how many there were; none makes no
 	// seal, and neither does a call while another process is sealing.
 	SealTrail(ctx context.Context, limit int, signer *Signer) (int, error)
-	// DropTrail removes what seals older than before cover, at most as much as steps
-	// seals do, and leaves the last of these as anchor. An entry that says so is
-	// sealed in the same transaction. It returns how many entries it removed.
-	DropTrail(ctx context.Context, before time.Time, steps int, signer *Signer) (int64, error)
+	// DropTrail removes what seals older than before cover, about limit entries at a
+	// time, and leaves the last of these seals as anchor. An entry that says so is sealed
+	// in the same transaction. It returns how many entries it removed; none means that
+	// nothing is old enough, or that another process is at work on the trail.
+	DropTrail(ctx context.Context, before time.Time, limit int64, signer *Signer) (int64, error)
 }

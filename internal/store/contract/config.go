@@ -39,6 +39,9 @@ type Config struct {
 	// AllowEphemeral accepts the loss of all that waits at a restart.
 	AllowEphemeral bool
 
+	// Trail says which routes have an audit trail.
+	Trail TrailScope
+
 	// Schema is the PostgreSQL schema that holds the tables. Default "sallyport".
 	Schema string
 	// Connections bounds the PostgreSQL pool. Default 8.

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/trail"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
@@ -33,6 +34,7 @@ type Store interface {
 	budget.Book
 	watch.Notebook
 	Register
+	trail.Book
 
 	// Sweep removes what retention no longer asks for, in small steps that leave
 	// room for other work, and reports what it removed. Waiting events and dead

@@ -42,6 +42,8 @@ type Posting struct {
 	// after one without a recorded answer. Each is added to the account.
 	Confirmed, Duplicates, Redelivered int64
 	Entries                            []Entry
+	// Accepted are confirmed messages, for the audit trail; only of routes that have one.
+	Accepted []Acceptance
 }
 
 // Entry is how one event stands now.
@@ -52,8 +54,12 @@ type Entry struct {
 	// Copy names the message that came to this, and Digest the content of it.
 	Copy   string
 	Digest []byte
-	// Redrive lets a dead letter wait again.
+	// Redrive lets a dead letter wait again, By tells who had it done.
 	Redrive bool
+	By      string
+	// Ended is the attempt that came to this end, for the audit trail; nil if that is
+	// the last of the record's history or there is none.
+	Ended *delivery.Attempt
 }
 
 // Known is what the register knows of an event.

@@ -68,7 +68,7 @@ func (s *Store) runAccepts(ctx context.Context, calls []*call[*acceptCall]) erro
 		if err := in.remember(ctx, s, conn); err != nil {
 			return fmt.Errorf("look up ids: %w", err)
 		}
-		rows, books := newEventRows(), newBooks()
+		rows, books := s.newRows(), newBooks()
 		receipts := in.settle(rows, books)
 		now, err := s.storeArrivals(ctx, conn, rows, books)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -57,7 +58,7 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 		if err := s.fence(ctx, conn, calls); err != nil {
 			return fmt.Errorf("check leases: %w", err)
 		}
-		rows, books, places := newEventRows(), newBooks(), newPlaces()
+		rows, books, places := s.newRows(), newBooks(), newPlaces()
 		for _, c := range calls {
 			if c.err != nil {
 				continue
@@ -173,6 +174,9 @@ type eventRows struct {
 	refilled                  []bool
 	id, subject, okey, traces []string
 	data                      [][]byte
+
+	trail   *trailRows // nil where no route has an audit trail
+	trailed contract.TrailScope
 }
 
 func newEventRows() *eventRows { return &eventRows{names: map[string]bool{}} }
@@ -189,12 +193,18 @@ func (r *eventRows) add(e *event.Event, ids numberOf) {
 	r.okey = append(r.okey, text(e.Key))
 	r.traces = append(r.traces, text(e.TraceParent))
 	r.data = append(r.data, e.Data)
+	r.enter(e)
 }
 
 func (r *eventRows) routeNames() []string { return slices.Collect(maps.Keys(r.names)) }
 
 // store writes the events, or leaves that to the batch that comes next.
 func (r *eventRows) store(ctx context.Context, s *Store, conn *pgx.Conn, batch *pgx.Batch) error {
+	if r.trail != nil {
+		if err := r.trail.queue(s, batch); err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(r.routes) >= copyFrom:
 		return r.copyIn(ctx, s, conn)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,7 +26,7 @@ func (s *Store) Redrive(ctx context.Context, f delivery.DeadFilter) (moved int, 
 	for len(dead) > 0 {
 		step := dead[:min(redriveStep, len(dead))]
 		dead = dead[len(step):]
-		n, err := s.redrive(ctx, step)
+		n, err := s.redrive(ctx, step, f.By)
 		if err != nil {
 			return moved, err
 		}
@@ -54,11 +55,14 @@ func (s *Store) deadLetters(ctx context.Context, f delivery.DeadFilter) (seqs []
 }
 
 // redrive moves those of seqs that are still dead.
-func (s *Store) redrive(ctx context.Context, seqs []int64) (moved int, err error) {
+func (s *Store) redrive(ctx context.Context, seqs []int64, by string) (moved int, err error) {
 	routes := map[string]bool{}
 	err = s.write(ctx, "redrive dead letters", func(ctx context.Context, conn *pgx.Conn) error {
 		moved = 0
 		books := newBooks()
+		if err := s.trailRedriven(ctx, conn, seqs, by); err != nil {
+			return fmt.Errorf("write audit trail: %w", err)
+		}
 		rows, err := conn.Query(ctx, s.q(`
 			WITH dead AS MATERIALIZED (
 				SELECT d.seq FROM @ended d WHERE d.seq = ANY ($1::bigint[]) AND d.state = 2 ORDER BY d.seq FOR UPDATE

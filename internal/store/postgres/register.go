@@ -40,6 +40,9 @@ func (s *Store) post(ctx context.Context, conn *pgx.Conn, postings []contract.Po
 				return nil, err
 			}
 		}
+		if err := s.trailPosted(ctx, conn, p, out[i]); err != nil {
+			return nil, err
+		}
 		if _, err := conn.Exec(ctx, s.q(`
 			INSERT INTO @accounts AS a VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
 			ON CONFLICT (route, shard) DO UPDATE SET confirmed = a.confirmed + excluded.confirmed, delivered = a.delivered + excluded.delivered,

@@ -62,6 +62,7 @@ func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) erro
 			return err
 		}
 		follow := newArrivals(ids)
+		var entered []*delivery.Settlement // for the audit trail
 		for _, c := range calls {
 			c.err, c.item.stale = nil, nil
 			for i := range c.item.settlements {
@@ -72,7 +73,13 @@ func (s *Store) runSettles(ctx context.Context, calls []*call[*settleCall]) erro
 				}
 				delete(settled, st.Seq) // a second settlement of the claim is stale
 				followed(follow, st)
+				if s.cfg.Trail.Any() {
+					entered = append(entered, st)
+				}
 			}
+		}
+		if err := s.trailSettled(ctx, conn, entered); err != nil {
+			return err
 		}
 		return s.storeFollowers(ctx, conn, follow, woken)
 	})
@@ -100,7 +107,7 @@ func (s *Store) storeFollowers(ctx context.Context, conn *pgx.Conn, follow *arri
 	if err := follow.remember(ctx, s, conn); err != nil {
 		return fmt.Errorf("look up ids: %w", err)
 	}
-	rows, books, batch := newEventRows(), newBooks(), &pgx.Batch{}
+	rows, books, batch := s.newRows(), newBooks(), &pgx.Batch{}
 	follow.settle(rows, books)
 	for name := range rows.names {
 		woken[name] = true

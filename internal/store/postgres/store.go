@@ -74,6 +74,10 @@ func Open(ctx context.Context, cfg contract.Config) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
+	if err := s.noteTrail(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	s.start(wire)
 	return s, nil
 }

@@ -33,6 +33,9 @@ func (tx *txn) accept(e *event.Event, is memory) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.trailAccepted(e); err != nil {
+		return err
+	}
 	for i := range tx.filling {
 		if f := &tx.filling[i]; f.route == number {
 			f.events = append(f.events, newcomer{e, is})

@@ -117,7 +117,7 @@ func newWriter(conn *sqlite.Conn, cfg contract.Config) (*writer, error) {
 	w := &writer{
 		conn: conn, rooms: newRooms(cfg.Memory), poll: cfg.Poll, logger: cfg.Logger, now: cfg.Now,
 		routes: map[string]int64{}, kinds: map[kind]int64{}, kindsByNumber: map[int64]kind{},
-		shelf: newShelf(), memories: newMemories(),
+		shelf: newShelf(), memories: newMemories(), trail: cfg.Trail, owner: cfg.Owner,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if w.now == nil {
@@ -155,6 +155,7 @@ func (w *writer) takeOver(owner string) error {
 		func() error { return setMeta(w.conn, "epoch", w.epoch) },
 		func() error { return setMeta(w.conn, "owner", fmt.Sprintf("%s (process %d)", owner, os.Getpid())) },
 		func() error { return execute(w.conn, "UPDATE leases SET until = 0") },
+		w.noteTrail,
 		func() error { return execute(w.conn, "COMMIT") },
 	} {
 		if err := f(); err != nil {

@@ -27,7 +27,7 @@ func (s *Store) Redrive(ctx context.Context, f delivery.DeadFilter) (int, error)
 		n := 0
 		err := s.write(ctx, "redrive dead letters", func(*task) func(*txn) error {
 			return func(tx *txn) (err error) {
-				n, err = tx.redrive(step)
+				n, err = tx.redrive(step, f.By)
 				return err
 			}
 		})
@@ -67,7 +67,7 @@ func (c *conn) deadLetters(f delivery.DeadFilter) (seqs []int64, err error) {
 }
 
 // redrive moves those of seqs that are still dead.
-func (tx *txn) redrive(seqs []int64) (moved int, err error) {
+func (tx *txn) redrive(seqs []int64, by string) (moved int, err error) {
 	stmt, err := tx.w.conn.Prepare(`UPDATE progress SET state = 0, claim = 0, attempts = 0, due = 0, ended = 0
 		WHERE seq = ? AND state = 2 RETURNING route`)
 	if err != nil {
@@ -85,6 +85,9 @@ func (tx *txn) redrive(seqs []int64) (moved int, err error) {
 		first, err := resultInt(tx.w.conn, batchOfQuery, seq)
 		if err != nil {
 			return moved, fmt.Errorf("find batch: %w", err)
+		}
+		if err := tx.trailRedriven(route, seq, first, by); err != nil {
+			return moved, err
 		}
 		moved++
 		tx.of(route).dead--

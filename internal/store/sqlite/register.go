@@ -42,6 +42,9 @@ func (tx *txn) post(postings []contract.Posting) ([][]bool, error) {
 			sum.Delivered += change.Delivered
 			sum.Dead += change.Dead
 		}
+		if err := tx.trailPosted(p, out[i]); err != nil {
+			return nil, err
+		}
 		if err := tx.account(p.Route, sum); err != nil {
 			return nil, err
 		}

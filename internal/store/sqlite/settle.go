@@ -39,6 +39,9 @@ func (tx *txn) settle(settlements []delivery.Settlement) (stale []delivery.Settl
 			stale = append(stale, st)
 			continue
 		}
+		if err := tx.trailSettled(e, &st); err != nil {
+			return nil, err
+		}
 		if err := tx.follow(st.Follow); err != nil {
 			return nil, fmt.Errorf("accept followers: %w", err)
 		}

@@ -40,6 +40,9 @@ type writer struct {
 	packed, body []byte
 	// memories are the ids known again.
 	memories *memories
+	// trail says which routes have an audit trail, owner who writes it.
+	trail contract.TrailScope
+	owner string
 	// broken is the failure after which the file is no longer written.
 	broken error
 
