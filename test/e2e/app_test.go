@@ -8,7 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
+
+// gatewayHeader tells which gateway delivers, in routes that send it.
+const gatewayHeader = "X-Gateway"
 
 // arrival is one event as the application took it.
 type arrival struct {
@@ -17,6 +21,8 @@ type arrival struct {
 	attempt string
 	data    json.RawMessage
 	trace   string
+	from    string // the gateway, where the route says so
+	at      time.Time
 }
 
 // application is the receiving end and its ground truth.
@@ -71,7 +77,7 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 	a.times[id]++
 	a.arrivals = append(a.arrivals, arrival{
 		id: id, key: r.Header.Get("ce-partitionkey"), attempt: r.Header.Get("ce-attempt"),
-		data: body, trace: r.Header.Get("traceparent"),
+		data: body, trace: r.Header.Get("traceparent"), from: r.Header.Get(gatewayHeader), at: time.Now(),
 	})
 	a.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
@@ -112,6 +118,18 @@ func (a *application) missing(ids []string) []string {
 		}
 	}
 	return missing
+}
+
+// since are the arrivals from one gateway after a time.
+func (a *application) since(at time.Time, gateway string) (all []arrival) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, got := range a.arrivals {
+		if got.from == gateway && got.at.After(at) {
+			all = append(all, got)
+		}
+	}
+	return all
 }
 
 // firsts returns, by key, the arrivals of ids not seen before, in order.

@@ -8,14 +8,16 @@ import (
 	"testing"
 )
 
-// cutter passes TCP connections on to a server and can cut them.
+// cutter passes TCP connections on to a server, can cut them, and can stop passing
+// anything without a word to either side, as a network that is partitioned does.
 type cutter struct {
 	url string
 	to  string
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	conns  map[net.Conn]bool
+	parted chan struct{} // closed by heal; nil while the network is whole
+	wg     sync.WaitGroup
 }
 
 // newCutter listens in front of the server of a URL; url is the same server through it.
@@ -41,6 +43,7 @@ func newCutter(t *testing.T, server string) *cutter {
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
+		c.heal()
 		c.cut()
 		c.wg.Wait()
 	})
@@ -63,8 +66,48 @@ func (c *cutter) pass(in net.Conn) {
 		delete(c.conns, out)
 		c.mu.Unlock()
 	}()
-	c.wg.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
-	_, _ = io.Copy(in, out)
+	c.wg.Go(func() { _, _ = io.Copy(out, held{in, c}); _ = out.Close() })
+	_, _ = io.Copy(in, held{out, c})
+}
+
+// held is a connection whose bytes wait while the network is partitioned.
+type held struct {
+	net.Conn
+	by *cutter
+}
+
+func (h held) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	if healed := h.by.partitioned(); healed != nil {
+		<-healed
+	}
+	return n, err
+}
+
+// partitioned returns a channel that is closed when the network is whole again; nil
+// if it is.
+func (c *cutter) partitioned() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parted
+}
+
+// part holds back every byte in both directions, and whatever is sent on new
+// connections. Nothing is closed: both sides believe that the other is slow.
+func (c *cutter) part() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parted = make(chan struct{})
+}
+
+// heal lets go what was held back, as retransmission would.
+func (c *cutter) heal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parted != nil {
+		close(c.parted)
+		c.parted = nil
+	}
 }
 
 // cut cuts every connection, in the middle of whatever is being said.

@@ -22,6 +22,10 @@ const (
 	topicLease = 6 * time.Second
 	// handOverMargin is what a loaded machine may add; the pause itself is logged.
 	handOverMargin = 5 * time.Second
+	// claimLease is how long what a process has claimed stays with it.
+	claimLease = 10 * time.Second
+	// atOnce is how many deliveries keyedRoute makes at once.
+	atOnce = 16
 )
 
 // handOver is two gateways on one PostgreSQL schema, with a stream of events that
@@ -40,13 +44,21 @@ type handOver struct {
 
 func newHandOver(t *testing.T) *handOver {
 	t.Helper()
-	h := &handOver{t: t, org: startOrg(t), app: newApplication(t), database: testkit.Postgres(t)}
+	database := testkit.Postgres(t)
+	return newHandOverOver(t, database, database.URL, database.URL)
+}
+
+// newHandOverOver gives each gateway an address of its own for the one database.
+func newHandOverOver(t *testing.T, database testkit.Database, urls ...string) *handOver {
+	t.Helper()
+	h := &handOver{t: t, org: startOrg(t), app: newApplication(t), database: database}
 	var cancel context.CancelFunc
 	h.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
-	store := fmt.Sprintf("{url: %q, schema: %q}", h.database.URL, h.database.Schema)
-	for i := range 2 {
+	for i, url := range urls {
+		store := fmt.Sprintf("{url: %q, schema: %q}", url, database.Schema)
 		g := newGateway(t, fmt.Sprintf("gateway-%d", i+1), h.org, store, h.app.server.URL, keyedRoute)
+		g.change(`/events"}`, fmt.Sprintf(`/events", headers: {%s: %s}}`, gatewayHeader, g.name))
 		g.start()
 		h.gateways = append(h.gateways, g)
 	}
@@ -234,6 +246,7 @@ func TestHandOver_APausedLeaderWakesUpFenced(t *testing.T) {
 	h.finish()
 	h.settle(successor)
 	before := h.position()
+	woken := time.Now()
 	leader.signal(syscall.SIGCONT)
 	eventually(t, 30*time.Second, func() bool { return h.state(leader) == subscription.Standby },
 		func() string {
@@ -244,6 +257,10 @@ func TestHandOver_APausedLeaderWakesUpFenced(t *testing.T) {
 	}
 	if l := successor.ledger(); l.Accepted != int64(len(h.org.published(orderTopic))) {
 		t.Errorf("the old leader changed the ledger: %+v", l)
+	}
+	// A request that was being written when the process was stopped goes on; none begins.
+	if late := h.app.since(woken, leader.name); len(late) > atOnce {
+		t.Errorf("the old leader delivered %d events after it woke up, more than were under way", len(late))
 	}
 	h.publish()
 	waitArrivals(t, h.app, h.app.distinct()+300)

@@ -38,22 +38,29 @@ type keeper struct {
 func (k *keeper) publish(n int) {
 	k.t.Helper()
 	for range n / 200 {
-		events, rows := make([]map[string]any, 200), make([]map[string]any, 200)
+		events := make([]map[string]any, 200)
 		for i := range events {
 			k.next++
 			events[i] = map[string]any{
 				"attributes": map[string]string{"type": "Order_Event__e"}, "Order_Number__c": fmt.Sprintf("O-%d", k.next%50), "Amount__c": k.next,
 			}
 		}
-		for i, id := range k.enqueued(events) {
-			payload, err := json.Marshal(events[i])
-			k.check(err)
-			rows[i] = map[string]any{
-				"attributes": map[string]string{"type": "Sallyport_Outbox__c"}, "Event_Id__c": id, "Topic__c": orderTopic, "Payload__c": string(payload),
-			}
-		}
-		k.call(http.MethodPost, "", rows)
+		k.keep(k.enqueued(events), events)
 	}
+}
+
+// keep makes a row of each event, which the bus gave those ids.
+func (k *keeper) keep(ids []string, events []map[string]any) {
+	k.t.Helper()
+	rows := make([]map[string]any, len(ids))
+	for i, id := range ids {
+		payload, err := json.Marshal(events[i])
+		k.check(err)
+		rows[i] = map[string]any{
+			"attributes": map[string]string{"type": "Sallyport_Outbox__c"}, "Event_Id__c": id, "Topic__c": orderTopic, "Payload__c": string(payload),
+		}
+	}
+	k.call(http.MethodPost, "", rows)
 }
 
 // enqueued publishes events in one call and returns the ids that the bus gives them.

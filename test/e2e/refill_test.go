@@ -173,25 +173,52 @@ func (a *accounts) state() map[string]map[string]any {
 	return all
 }
 
-// mirror applies the arrivals, in order, to an empty copy: what an application
-// would hold that knows nothing but its events. It also counts the refilled ones.
-func (a *application) mirror(t *testing.T) (copied map[string]map[string]any, refilled int) {
+// change is the data of a change event.
+type change struct {
+	Header struct {
+		IDs      []string `json:"recordIds"`
+		Type     string   `json:"changeType"`
+		Refilled bool     `json:"refilled"`
+	} `json:"header"`
+	Fields map[string]any `json:"fields"`
+}
+
+// told are the changes that have arrived, in order. Those of a transaction that was
+// read again and cut elsewhere are known by their own ids.
+func (a *application) told(t *testing.T) (all []change) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	copied = map[string]map[string]any{}
+	seen := map[string]bool{}
 	for _, got := range a.arrivals {
 		var e struct {
-			Header struct {
-				IDs      []string `json:"recordIds"`
-				Type     string   `json:"changeType"`
-				Refilled bool     `json:"refilled"`
-			} `json:"header"`
-			Fields map[string]any `json:"fields"`
+			change
+			Changes []struct {
+				ID   string `json:"id"`
+				Data change `json:"data"`
+			} `json:"changes"`
 		}
 		if err := json.Unmarshal(got.data, &e); err != nil {
 			t.Fatal(err)
 		}
+		if e.Changes == nil {
+			all = append(all, e.change)
+		}
+		for _, c := range e.Changes {
+			if !seen[c.ID] {
+				seen[c.ID], all = true, append(all, c.Data)
+			}
+		}
+	}
+	return all
+}
+
+// mirror applies the arrivals, in order, to an empty copy: what an application
+// would hold that knows nothing but its events. It also counts the refilled ones.
+func (a *application) mirror(t *testing.T) (copied map[string]map[string]any, refilled int) {
+	t.Helper()
+	copied = map[string]map[string]any{}
+	for _, e := range a.told(t) {
 		if e.Header.Refilled {
 			refilled++
 		}
