@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Benchmarks of bench/: limit programs and product in turn. "quick" takes about 3 minutes, "full" about 15.
+# "catchup" reads and delivers a million events that wait, in about 4 minutes (-events 100000 for less).
+# "deploy" replaces gateways under 2,000 events a second, in about a minute.
 # "orgsim" measures the org simulator alone, in about 2 minutes: serving events, a million rows, bulk jobs.
 # Writes bench/results/<date>-<size>.jsonl; "full" also rewrites the tables of bench/README.md.
 # Everything after the size goes to bench/cmd/conduct, for example: scripts/bench.sh quick -only durable -profiles /tmp
@@ -8,7 +10,7 @@ cd "$(dirname "$0")/../bench"
 
 size=${1:-full}
 shift || true
-case $size in quick | full | orgsim) ;; *) echo "usage: scripts/bench.sh [quick|full|orgsim] [flags]" >&2; exit 2 ;; esac
+case $size in quick | full | catchup | deploy | orgsim) ;; *) echo "usage: scripts/bench.sh [quick|full|catchup|deploy|orgsim] [flags]" >&2; exit 2 ;; esac
 
 mkdir -p results
 bin=$(mktemp -d)
@@ -23,6 +25,12 @@ if [ "$size" = orgsim ]; then
       go test ./internal/orgsim/record -run '^$' -bench Pages -benchtime 3x &&
       go test ./internal/orgsim/bulkapi -run '^$' -bench . -benchtime 1x -timeout 20m
   } | tee "$out.txt"
+  exit
+fi
+
+if [ "$size" = deploy ]; then
+  (cd .. && go build -o "$bin/sallyport" ./cmd/sallyport)
+  "$bin/deploy" -bin "$bin" -out "results/$(date -u +%Y-%m-%dT%H%M)-deploy.jsonl" "$@"
   exit
 fi
 

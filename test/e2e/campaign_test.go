@@ -182,12 +182,13 @@ func (c *campaign) run(rounds int) {
 	c.work()
 	c.settle()
 	var queue []trouble
+	began := time.Now()
 	for round := range rounds {
 		if len(queue) == 0 {
 			queue = slices.Clone(c.faults)
 			c.random.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 		}
-		c.t.Logf("round %d: %s", round+1, queue[0].name)
+		c.t.Logf("round %d, after %s: %s", round+1, time.Since(began).Round(time.Second), queue[0].name)
 		c.work()
 		queue[0].do()
 		c.work()

@@ -28,13 +28,14 @@ type settings struct {
 	name, bin, npm, scratch, out string
 	profiles, only               string
 	rounds                       int
+	events                       int64
 	postgres                     bool
 	quiet                        time.Duration
 }
 
 func main() {
 	var s settings
-	flag.StringVar(&s.name, "size", "full", "full or quick")
+	flag.StringVar(&s.name, "size", "full", "full, quick or catchup")
 	flag.StringVar(&s.bin, "bin", "", "folder of the binaries")
 	flag.StringVar(&s.npm, "npm", "", "folder of the Node.js client; empty leaves it out")
 	flag.StringVar(&s.scratch, "scratch", "", "folder for stores and logs; default that for temporary files")
@@ -42,6 +43,7 @@ func main() {
 	flag.StringVar(&s.profiles, "profiles", "", "folder for CPU profiles of the product; empty for none")
 	flag.StringVar(&s.only, "only", "", "run only the cases and programs with this in \"case/program\"")
 	flag.IntVar(&s.rounds, "rounds", 0, "rounds; 0 for those of the size")
+	flag.Int64Var(&s.events, "events", 1_000_000, "events that wait, in a sitting of size catchup")
 	flag.BoolVar(&s.postgres, "postgres", true, "run what needs a PostgreSQL server")
 	flag.DurationVar(&s.quiet, "quiet", 0, "wait at most so long for other processes to be quiet, before each run; 0 for 10 s (full) or 2 s (quick)")
 	flag.Parse()
@@ -52,18 +54,20 @@ func main() {
 	}
 }
 
-func sizeOf(name string) (conduct.Size, error) {
-	switch name {
+func sizeOf(s settings) (conduct.Size, error) {
+	switch s.name {
+	case "catchup":
+		return conduct.Size{CatchUp: s.events, Warm: max(s.events/100, 100), Rounds: 1, Quiet: 2 * time.Second}, nil
 	case "full":
 		return conduct.Size{Durable: 250_000, Delivered: 50_000, Warm: 10_000, Rounds: 5, Quiet: 10 * time.Second}, nil
 	case "quick":
 		return conduct.Size{Durable: 100_000, Delivered: 20_000, Warm: 5_000, Rounds: 2, Quiet: 2 * time.Second}, nil
 	}
-	return conduct.Size{}, fmt.Errorf("no size %q", name)
+	return conduct.Size{}, fmt.Errorf("no size %q", s.name)
 }
 
 func sit(ctx context.Context, s settings) error {
-	size, err := sizeOf(s.name)
+	size, err := sizeOf(s)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func sit(ctx context.Context, s settings) error {
 	if err := result.Append(s.out, sitting(s, scratch)); err != nil {
 		return err
 	}
-	if s.only == "" || strings.Contains("avro to json", s.only) {
+	if size.CatchUp == 0 && (s.only == "" || strings.Contains("avro to json", s.only)) {
 		if err := micros(ctx, s, size.Rounds); err != nil {
 			return err
 		}

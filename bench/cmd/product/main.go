@@ -27,6 +27,7 @@ func main() {
 	flag.StringVar(&cfg.Secret, "secret", "", "secret to sign deliveries with")
 	flag.StringVar(&cfg.OrderBy, "order-by", "record", "record or none")
 	flag.IntVar(&cfg.Concurrency, "workers", 64, "deliveries at once")
+	flag.IntVar(&cfg.Batch, "batch", 1, "events a request may carry")
 	events := flag.Int64("events", 300_000, "events, the warm-up included")
 	warm := flag.Int64("warm", 20_000, "events that do not count")
 	cpu := flag.String("cpuprofile", "", "file for a CPU profile")

@@ -62,5 +62,7 @@ func goals() []result.Goal {
 		{Case: conduct.Decoded, Program: "product, SQLite", Against: "hamba/avro + encoding/json", AtLeast: 1.8},
 		{Case: conduct.Delivered, Program: "product, SQLite", Against: "limit", AtLeast: 0.50},
 		{Case: conduct.Delivered, Program: "product, PostgreSQL", Against: "limit", AtLeast: 0.50},
+		{Case: conduct.CaughtUp, Program: "product, SQLite", Against: "limit", AtLeast: 0.50},
+		{Case: conduct.Worked, Program: "product, SQLite, batches of 200", Against: "limit, one by one", AtLeast: 1},
 	}
 }

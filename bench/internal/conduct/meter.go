@@ -15,6 +15,7 @@ type meter struct {
 	parts        []part
 	own          time.Duration // the conductor's time until began
 	events       int64
+	resident     *sampler
 }
 
 type part struct {
@@ -25,7 +26,7 @@ type part struct {
 
 // meter begins.
 func (s *stage) meter() (*meter, error) {
-	m := &meter{events: s.c.Events}
+	m := &meter{events: s.c.Events, resident: sample(s.subject.cmd.Process.Pid)}
 	for _, c := range []*child{s.subject, s.bus, s.sink} {
 		if c != nil {
 			m.parts = append(m.parts, part{name: c.name, use: c.usage})
@@ -54,6 +55,7 @@ func (s *stage) meter() (*meter, error) {
 // read ends the counted time and writes what was used into r.
 func (m *meter) read(r *result.Run) error {
 	took := time.Since(m.began)
+	resident := m.resident.end()
 	busy, stolen, err := proc.Busy()
 	if err != nil {
 		return err
@@ -72,6 +74,7 @@ func (m *meter) read(r *result.Run) error {
 			PerEvent: float64(cpu.Microseconds()) / float64(m.events),
 		})
 	}
+	r.Procs[0].Resident = resident // the program under test comes first
 	own, err := proc.Of(os.Getpid())
 	if err != nil {
 		return err

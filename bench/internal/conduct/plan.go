@@ -43,12 +43,18 @@ type Size struct {
 	Durable, Delivered int64
 	Warm               int64
 	Rounds             int
+	// CatchUp is how many events wait in the org; it takes the place of Durable and
+	// Delivered in a sitting of its own.
+	CatchUp int64
 	// Quiet is how long a run waits at most for other processes to be quiet.
 	Quiet time.Duration
 }
 
 // Cases returns what is run in every round.
 func Cases(size Size) []Case {
+	if size.CatchUp > 0 {
+		return CatchUpCases(size.CatchUp, size.Warm)
+	}
 	return []Case{
 		{
 			Name: Durable, Events: size.Durable, Warm: size.Warm,

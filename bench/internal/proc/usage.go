@@ -55,6 +55,9 @@ func Tree(root int) (Usage, error) {
 	return sum, nil
 }
 
+// Resident returns the memory that is resident now (VmRSS), in bytes.
+func Resident(pid int) (int64, error) { return kilobytes(pid, "status", "VmRSS:") }
+
 func parents() (map[int][]int, error) {
 	dir, err := os.ReadDir("/proc")
 	if err != nil {

@@ -48,7 +48,9 @@ type Config struct {
 	OrderBy string
 	// Concurrency is how many deliveries run at once.
 	Concurrency int
-	Log         *slog.Logger
+	// Batch is how many events a request may carry; 1 delivers them one by one.
+	Batch int
+	Log   *slog.Logger
 }
 
 // Product is the assembled gateway.
@@ -119,7 +121,7 @@ func (p *Product) deliver(way *route.Route) (err error) {
 		return err
 	}
 	p.send, err = delivery.New(
-		delivery.Config{Route: RouteName, Ordered: way.Ordered(), Concurrency: p.cfg.Concurrency, Owner: "bench"},
+		delivery.Config{Route: RouteName, Ordered: way.Ordered(), Concurrency: p.cfg.Concurrency, Batch: p.cfg.Batch, Owner: "bench"},
 		delivery.Deps{Queue: p.store, Destination: way.To(p.out), Log: p.cfg.Log})
 	return err
 }

@@ -69,6 +69,9 @@ type Process struct {
 	PerEvent float64 `json:"us_per_event"`
 	// Peak is the most memory that was resident at once, in bytes.
 	Peak int64 `json:"peak_bytes"`
+	// Resident is the memory that was resident, in bytes, once a second of the
+	// counted time; only of the program that is measured.
+	Resident []int64 `json:"resident_bytes,omitempty"`
 }
 
 // Counts says whether the run's figure goes into the tables.

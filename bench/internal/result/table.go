@@ -30,6 +30,7 @@ func (s *Set) Markdown(file string, goals []Goal) string {
 }
 
 func (s *Set) goals(b *strings.Builder, goals []Goal) {
+	goals = slices.DeleteFunc(slices.Clone(goals), func(g Goal) bool { return !slices.Contains(s.cases(), g.Case) })
 	fmt.Fprintf(b, "\n### Goals\n\n| goal | ratio: median (min - max) of the rounds | |\n| --- | --- | --- |\n")
 	for _, g := range goals {
 		of, to := s.group(g.Case, g.Program), s.group(g.Case, g.Against)
@@ -82,8 +83,20 @@ func (s *Set) table(b *strings.Builder, c string) {
 	}
 	if len(groups) > 0 && len(groups[0].runs) > 0 {
 		r := groups[0].runs[0]
-		fmt.Fprintf(b, "\n%s events a run after %s of warm-up.\n", thousands(float64(r.Events)), thousands(float64(r.Warm)))
+		fmt.Fprintf(b, "\n%s events a run after %s of warm-up%s.\n", thousands(float64(r.Events)), thousands(float64(r.Warm)), others(groups, r.Events))
 	}
+	memory(b, groups)
+}
+
+// others names the programs that ran with another number of events.
+func others(groups []*group, events int64) string {
+	var text string
+	for _, g := range groups {
+		if len(g.runs) > 0 && g.runs[0].Events != events {
+			text += fmt.Sprintf("; %s: %s", g.program, thousands(float64(g.runs[0].Events)))
+		}
+	}
+	return text
 }
 
 // processes returns the names of the processes, in order.

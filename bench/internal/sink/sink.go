@@ -24,11 +24,12 @@ type Sink struct {
 	secret []byte // of the signature; nil if deliveries are not signed
 	came   func(total int64) bool
 
-	mu    sync.Mutex // guards below, and calls of came
-	seen  []uint8
-	total int64
-	extra int64
-	bad   int64
+	mu      sync.Mutex // guards below, and calls of came
+	seen    []uint8
+	total   int64
+	extra   int64
+	bad     int64
+	batches int
 }
 
 // New returns a sink for events numbered 1 to events. It calls came with the
@@ -37,8 +38,12 @@ func New(events int64, secret []byte, came func(total int64) bool) *Sink {
 	return &Sink{secret: secret, came: came, seen: make([]uint8, events+1)}
 }
 
-// ServeHTTP takes one event.
+// ServeHTTP takes one event, or a batch of them.
 func (s *Sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/cloudevents-batch+json") {
+		s.serveBatch(w, r)
+		return
+	}
 	n, ok := backlog.NumberOf(r.Header.Get("Ce-Id"))
 	if ok && s.secret != nil && n%checkEvery == 0 {
 		ok = s.right(r)
@@ -61,6 +66,11 @@ func (s *Sink) right(r *http.Request) bool {
 			return false
 		}
 	}
+	return s.signed(r, body)
+}
+
+// signed checks the signature alone.
+func (s *Sink) signed(r *http.Request, body []byte) bool {
 	mac := hmac.New(sha256.New, s.secret)
 	mac.Write([]byte(r.Header.Get("Webhook-Id") + "." + r.Header.Get("Webhook-Timestamp") + "."))
 	mac.Write(body)
