@@ -87,7 +87,7 @@ func brokerURL(s config.RabbitMQ) func(context.Context) (string, error) {
 
 // addBroker opens the broker and the queues of the routes that wait in it.
 func (g *Gateway) addBroker(s config.Settings, bindings []binding, owner string) error {
-	g.rooms = &rooms{store: g.store}
+	g.rooms = &rooms{store: g.store, keys: g.keys}
 	if !s.UsesRabbitMQ() {
 		return nil
 	}
@@ -130,7 +130,7 @@ func queueConfig(s config.Settings, bindings []binding, owner string) rabbitqueu
 			lanes = 1
 		}
 		cfg.Routes = append(cfg.Routes, rabbitqueue.RouteConfig{
-			Name: b.route.Name(), Ordered: b.route.Ordered(), Lanes: lanes, Prefetch: max(q.Prefetch, lanes), MaxDepth: q.MaxDepth,
+			Name: b.route.Name(), Trail: trailOf(s).Has(b.route.Name()), Ordered: b.route.Ordered(), Lanes: lanes, Prefetch: max(q.Prefetch, lanes), MaxDepth: q.MaxDepth,
 			LongestWait: max(b.settings.Retry.Max, time.Second),
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/intake"
 	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
@@ -30,8 +31,9 @@ type Gateway struct {
 	log        *slog.Logger
 	lookup     config.Lookup
 	store      store.Store
-	rooms      *rooms  // where events wait
-	broker     *broker // nil where no route needs one
+	keys       *sealed.Keyring // seals payloads at rest; nil where they rest in clear text
+	rooms      *rooms          // where events wait
+	broker     *broker         // nil where no route needs one
 	supervisor *run.Supervisor
 	server     *control.Server
 	budget     *budget.Budget
@@ -69,7 +71,7 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 	if err != nil {
 		return nil, err
 	}
-	if g.store, err = openStore(ctx, s.Store, storeUse{Owner: owner, Log: env.Log, Lookup: env.Lookup}); err != nil {
+	if err := g.openStore(ctx, s, owner, env); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, g.store.Close)
@@ -89,7 +91,10 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 	if err := g.addWatch(s.Alarms, owner, registry); err != nil {
 		return nil, err
 	}
-	if err := g.addControl(ctx, s.Control, registry, env); err != nil {
+	if err := g.addTrail(s.Trail); err != nil {
+		return nil, err
+	}
+	if err := g.addControl(ctx, s, registry, env); err != nil {
 		return nil, err
 	}
 	registry.MustRegister(newLedgerCollector(g.rooms, env.Log))
@@ -97,9 +102,10 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 }
 
 // addControl builds the operator API over what exists by then.
-func (g *Gateway) addControl(ctx context.Context, s config.Control, registry *prometheus.Registry, env Env) error {
+func (g *Gateway) addControl(ctx context.Context, settings config.Settings, registry *prometheus.Registry, env Env) error {
+	s := settings.Control
 	cfg := control.Config{
-		Archive: g.rooms, Redriver: g.rooms, Gaps: g.store, Ping: g.store.Ping,
+		Archive: shown(g.rooms, settings), Redriver: g.rooms, Gaps: g.store, Ping: g.store.Ping,
 		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus, Alarms: g.watcher.Alarms,
 		Version: env.Version, Started: time.Now().UTC(),
 	}

@@ -9,8 +9,10 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store/encrypted"
 	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
 )
 
@@ -27,14 +29,17 @@ func OpenQueues(ctx context.Context, s config.Settings, change bool) (_ control.
 	if len(cfg.Routes) == 0 {
 		return control.OpenedQueues{}, errors.New("no route waits in RabbitMQ")
 	}
-	t := &queueTool{}
+	t := &queueTool{routes: s.Routes}
+	if t.keys, err = sealed.New(s.Encryption.Reveal()...); err != nil {
+		return control.OpenedQueues{}, fmt.Errorf("read encryption.keys: %w", err)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
 		}
 	}()
 	if change {
-		use := storeUse{Owner: "command line", Log: log, Lookup: os.LookupEnv}
+		use := storeUse{Owner: "command line", Log: log, Lookup: os.LookupEnv, Trail: trailOf(s), Keys: t.keys}
 		if t.store, err = openStore(ctx, s.Store, use); err != nil {
 			return control.OpenedQueues{}, fmt.Errorf("open the store, which keeps the account: %w", err)
 		}
@@ -51,6 +56,8 @@ type queueTool struct {
 	store  store.Store // nil where nothing is changed
 	broker *broker
 	queues *rabbitqueue.Queue
+	keys   *sealed.Keyring
+	routes map[string]config.Route
 }
 
 func (t *queueTool) close() error {
@@ -97,7 +104,7 @@ func (t *queueTool) Peek(ctx context.Context, q control.PeekQuery) ([]control.Le
 			Size: len(l.Event.Data),
 		}
 		if q.Payload {
-			out[i].Data = l.Event.Data
+			out[i].Data = control.Mask(encrypted.Shown(t.keys, &l.Event), t.routes[q.Route].Redact)
 		}
 	}
 	return out, nil

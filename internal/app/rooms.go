@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
 )
@@ -17,6 +18,7 @@ import (
 type rooms struct {
 	store  store.Store
 	queues *rabbitqueue.Queue // nil where no route waits in a broker
+	keys   *sealed.Keyring    // the store has them, too
 }
 
 var (
@@ -48,13 +50,13 @@ func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.R
 	case !slices.ContainsFunc(arrivals, inBroker):
 		return own.Accept(ctx, arrivals)
 	case !slices.ContainsFunc(arrivals, func(a route.Arrival) bool { return !inBroker(a) }):
-		return r.queues.Accept(ctx, arrivals)
+		return r.broker().Accept(ctx, arrivals)
 	}
 	receipts := make([]route.Receipt, len(arrivals))
 	for _, place := range []struct {
 		intake route.Intake
 		takes  func(route.Arrival) bool
-	}{{own, func(a route.Arrival) bool { return !inBroker(a) }}, {r.queues, inBroker}} {
+	}{{own, func(a route.Arrival) bool { return !inBroker(a) }}, {r.broker(), inBroker}} {
 		var some []route.Arrival
 		var where []int
 		for i, a := range arrivals {

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/run"
 	"github.com/sallyport-dev/sallyport/internal/salesforce"
+	"github.com/sallyport-dev/sallyport/internal/store/encrypted"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -186,7 +187,7 @@ func (g *Gateway) addDispatcher(b binding, out outlet, queue delivery.Queue, fol
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: queue, Destination: b.route.To(g.kept(name, out.destination)), Follow: follow, Settled: g.settled(name),
+		Queue: queue, Destination: encrypted.Destination(g.keys, b.route.To(g.kept(name, out.destination))), Follow: follow, Settled: g.settled(name),
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {

@@ -11,7 +11,10 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
+	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
+	"github.com/sallyport-dev/sallyport/internal/store/encrypted"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
@@ -21,14 +24,22 @@ type storeUse struct {
 	Inspect bool
 	Log     *slog.Logger
 	Lookup  config.Lookup
+	// Trail are the routes whose events have an audit trail, Keys what seals payloads.
+	Trail contract.TrailScope
+	Keys  *sealed.Keyring
 }
 
 func openStore(ctx context.Context, s config.Store, use storeUse) (store.Store, error) {
 	_, onDyno := use.Lookup("DYNO")
-	return store.Open(ctx, store.Config{
-		URL: s.URL.Reveal(), Schema: s.Schema, Owner: use.Owner, Inspect: use.Inspect, Logger: use.Log,
+	opened, err := store.Open(ctx, store.Config{
+		Trail: use.Trail,
+		URL:   s.URL.Reveal(), Schema: s.Schema, Owner: use.Owner, Inspect: use.Inspect, Logger: use.Log,
 		EphemeralDisk: onDyno, AllowEphemeral: s.AllowEphemeral,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return encrypted.Wrap(opened, use.Keys), nil
 }
 
 // lastWords is how often a gateway would have to report for its last report to count
@@ -36,14 +47,19 @@ func openStore(ctx context.Context, s config.Store, use storeUse) (store.Store, 
 const lastWords = 15 * time.Minute
 
 // OpenStore opens a store for the command line, to look at it while no gateway answers.
-func OpenStore(ctx context.Context, s config.Store) (control.OpenedStore, error) {
-	opened, err := openStore(ctx, s, storeUse{
-		Owner: "command line", Inspect: true, Log: slog.New(slog.DiscardHandler), Lookup: os.LookupEnv,
+// Settings without routes show no payload: nobody can say then what to mask.
+func OpenStore(ctx context.Context, s config.Settings) (control.OpenedStore, error) {
+	keys, err := sealed.New(s.Encryption.Reveal()...)
+	if err != nil {
+		return control.OpenedStore{}, fmt.Errorf("read encryption.keys: %w", err)
+	}
+	opened, err := openStore(ctx, s.Store, storeUse{
+		Owner: "command line", Inspect: true, Log: slog.New(slog.DiscardHandler), Lookup: os.LookupEnv, Keys: keys,
 	})
 	if err != nil {
 		return control.OpenedStore{}, err
 	}
-	service, err := control.NewService(control.Config{Archive: opened, Redriver: opened, Gaps: opened, Ping: opened.Ping, Alarms: func(ctx context.Context) ([]watch.Alarm, error) {
+	service, err := control.NewService(control.Config{Archive: shown(opened, s), Redriver: opened, Gaps: opened, Ping: opened.Ping, Alarms: func(ctx context.Context) ([]watch.Alarm, error) {
 		return watch.Alarms(ctx, opened, lastWords)
 	}})
 	if err != nil {

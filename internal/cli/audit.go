@@ -31,6 +31,7 @@ func (a *app) auditCommand() *cobra.Command {
 		},
 	}
 	a.readFlags(cmd)
+	cmd.AddCommand(a.trailCommands()...)
 	return cmd
 }
 

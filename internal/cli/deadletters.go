@@ -43,6 +43,7 @@ func (a *app) redriveCommand() *cobra.Command {
 			if r.All == (len(ids) > 0) {
 				return usage(errors.New("name the ids of dead letters, or say --all"), "sallyport deadletters list")
 			}
+			r.By = a.who()
 			return a.redrive(cmd.Context(), r)
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"time"
 
 	"golang.org/x/term"
@@ -12,6 +13,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/config"
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/sfdx"
+	"github.com/sallyport-dev/sallyport/internal/trail"
 )
 
 // Deps is everything a command line touches outside itself.
@@ -23,6 +25,8 @@ type Deps struct {
 	// Terminal reports whether a stream is a terminal, for colours; nil means none is.
 	Terminal func(io.Writer) bool
 	Now      func() time.Time
+	// User tells who runs the command, for the audit trail; nil tells nothing.
+	User func() string
 
 	// RunGateway runs a gateway until ctx is cancelled; nil leaves out "run".
 	RunGateway func(ctx context.Context, s config.Settings, log *slog.Logger, version string) error
@@ -31,7 +35,9 @@ type Deps struct {
 	GenerateSalesforce func(s config.Settings, options sfdx.Config) ([]sfdx.File, []string, error)
 	// OpenStore opens a store for reading while no gateway answers; nil leaves
 	// only the gateway to ask.
-	OpenStore func(ctx context.Context, s config.Store) (OpenedStore, error)
+	OpenStore func(ctx context.Context, s config.Settings) (OpenedStore, error)
+	// OpenTrail opens a store's audit trail; nil leaves out what reads it.
+	OpenTrail func(ctx context.Context, s config.Store) (trail.Reader, func() error, error)
 	// OpenQueues connects to the broker that routes wait in; nil leaves out "queues".
 	OpenQueues func(ctx context.Context, s config.Settings, change bool) (control.OpenedQueues, error)
 }
@@ -43,8 +49,27 @@ type OpenedStore = control.OpenedStore
 // assembly's functions.
 func System() Deps {
 	return Deps{
-		Args: os.Args[1:], Env: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal, Now: time.Now,
+		Args: os.Args[1:], Env: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal, Now: time.Now, User: userAndHost,
 	}
+}
+
+// userAndHost is the user of the operating system at this machine.
+func userAndHost() string {
+	name := "unknown user"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+func (a *app) who() string {
+	if a.User == nil {
+		return ""
+	}
+	return a.User()
 }
 
 func isTerminal(w io.Writer) bool {

@@ -18,14 +18,13 @@ func (a *app) eventsShowCommand() *cobra.Command {
 
 // showCommand shows the records of one event id that keep wants.
 func (a *app) showCommand(short string, keep func(control.Event) bool) *cobra.Command {
-	var payload bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			events, err := ask(cmd.Context(), a, func(ctx context.Context, api control.API) ([]control.Event, error) {
-				return api.Event(ctx, args[0], payload)
+				return api.Event(ctx, args[0], a.payload)
 			})
 			if err != nil {
 				return err
@@ -41,12 +40,12 @@ func (a *app) showCommand(short string, keep func(control.Event) bool) *cobra.Co
 				if i > 0 {
 					fmt.Fprintln(a.Stdout)
 				}
-				a.printEvent(e, payload)
+				a.printEvent(e, a.payload)
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&payload, "payload", false, "show the payload too")
+	cmd.Flags().BoolVar(&a.payload, "payload", false, "show the payload too")
 	a.readFlags(cmd)
 	return cmd
 }

@@ -134,7 +134,7 @@ func command(t *testing.T, a *answers, args []string, edit ...func(*cli.Deps)) o
 	d := cli.Deps{
 		Args: args, Stdout: &stdout, Stderr: &stderr, Now: func() time.Time { return noon },
 		Env: func(string) (string, bool) { return "", false },
-		OpenStore: func(context.Context, config.Store) (cli.OpenedStore, error) {
+		OpenStore: func(context.Context, config.Settings) (cli.OpenedStore, error) {
 			return cli.OpenedStore{API: a, Close: func() error { a.closed++; return nil }}, nil
 		},
 	}

@@ -20,6 +20,7 @@ type app struct {
 	configFile string
 	json       bool
 	via        string
+	payload    bool // payloads are asked for
 }
 
 // Main runs the command line and returns the process's exit code. It has

@@ -27,7 +27,11 @@ func (a *app) readFlags(cmd *cobra.Command) {
 // ask puts a question to whoever can answer it (the running gateway, or else the
 // store itself) and says on standard error which one it was.
 func ask[T any](ctx context.Context, a *app, question func(context.Context, control.API) (T, error)) (answer T, err error) {
-	settings, err := a.settings("control", "store")
+	sections := []string{"control", "store"}
+	if a.payload { // what must be opened and masked
+		sections = append(sections, "encryption", "routes")
+	}
+	settings, err := a.settings(sections...)
 	if err != nil {
 		return answer, err
 	}
@@ -41,7 +45,7 @@ func ask[T any](ctx context.Context, a *app, question func(context.Context, cont
 		}
 		a.say("no gateway answers at %s", settings.Control.Listen)
 	}
-	return askStore(ctx, a, settings.Store, question)
+	return askStore(ctx, a, settings, question)
 }
 
 func askGateway[T any](ctx context.Context, a *app, c config.Control, question func(context.Context, control.API) (T, error)) (answer T, err error) {
@@ -57,17 +61,17 @@ func askGateway[T any](ctx context.Context, a *app, c config.Control, question f
 	return answer, err
 }
 
-func askStore[T any](ctx context.Context, a *app, c config.Store, question func(context.Context, control.API) (T, error)) (answer T, err error) {
+func askStore[T any](ctx context.Context, a *app, s config.Settings, question func(context.Context, control.API) (T, error)) (answer T, err error) {
 	if a.OpenStore == nil {
 		return answer, errors.New("this build cannot open a store")
 	}
-	opened, err := a.OpenStore(ctx, c)
+	opened, err := a.OpenStore(ctx, s)
 	if err != nil {
-		return answer, fmt.Errorf("open store %s: %w", c.URL, err)
+		return answer, fmt.Errorf("open store %s: %w", s.Store.URL, err)
 	}
 	answer, err = question(ctx, opened.API)
 	if err == nil {
-		a.say("answered by the store %s", c.URL)
+		a.say("answered by the store %s", s.Store.URL)
 	}
 	return answer, errors.Join(err, opened.Close())
 }

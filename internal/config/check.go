@@ -57,6 +57,14 @@ func checkKind(kind, text string) error {
 		if _, err := gojq.Parse(text); err != nil {
 			return fmt.Errorf("not a jq expression: %w", err)
 		}
+	case "trailkey":
+		return checkTrailKey(text)
+	case "publickey":
+		return checkPublicKey(text)
+	case "sealkey":
+		return checkSealKey(text)
+	case "redact":
+		return checkRedact(text)
 	case "credential":
 		return checkCredential(text)
 	case "fingerprint":
@@ -179,6 +187,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	if read("rabbitmq") {
 		d.checkRabbitMQ(s)
 	}
+	d.checkRegulated(s)
 	d.checkReplies(s.Routes)
 	d.checkSharedRefills(s.Routes)
 	d.checkSharedGroups(s.Routes)

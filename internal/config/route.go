@@ -32,6 +32,8 @@ type Route struct {
 	To          To            `yaml:"to" doc:"Where events go: an application's endpoint (url) or the org (salesforce)."`
 	Reply       Reply         `yaml:"reply" scalar:"to" doc:"What the application answers goes on to another route, accepted together with the record that the event is delivered. Either the route's name alone or a section."`
 	Retry       Retry         `yaml:"retry" doc:"What happens to an event that the application did not take."`
+	Trail       bool          `yaml:"trail" default:"false" doc:"Keep an audit trail of the route's events (docs/audit-trail.md)."`
+	Redact      []string      `yaml:"redact" type:"redact" sample:"[Contact.Email, ssn]" doc:"Fields of the data that no person is shown (events show, dead letters, queues peek, the operator API). A path is names joined by dots and leads through arrays. What is delivered stays as it is."`
 	Breaker     Breaker       `yaml:"breaker" doc:"When the application as a whole is down, the route pauses and attempts are not used up."`
 }
 

@@ -26,6 +26,8 @@ type Settings struct {
 	Telemetry     Telemetry         `yaml:"telemetry" doc:"OpenTelemetry traces, from publish to delivery."`
 	Budget        Budget            `yaml:"budget" doc:"How much of the org's API requests may be used. The allocation is for any 24 hours and shared with the org's other users; what they use counts. Between floor and ceiling the less urgent work stops first: comparing, first copies, refilling gaps, writing back, events."`
 	Alarms        Alarms            `yaml:"alarms" doc:"What an operator is told of before it is too late, and where. A limit that is off raises no alarm. An alarm ends when its limit is left behind by a tenth, for as long as settle. Each beginning and each end is told once, by one process, whatever restarts."`
+	Trail         Trail             `yaml:"trail" doc:"The audit trail: a chain of entries of what was done with every event, when and by whom. See docs/audit-trail.md."`
+	Encryption    Encryption        `yaml:"encryption" doc:"Encryption of payloads at rest. See docs/audit-trail.md."`
 	Shutdown      Shutdown          `yaml:"shutdown" doc:"What happens at SIGTERM."`
 	Routes        map[string]Route  `yaml:"routes" name:"route" required:"true" doc:"The routes: what arrives, where it waits, where it goes. A route's name appears in the ledger, in metrics and in every event's routename; renaming a route starts a new account."`
 

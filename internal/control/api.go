@@ -193,6 +193,8 @@ type RedriveRequest struct {
 	IDs   []string `json:"ids,omitempty"`
 	Route string   `json:"route,omitempty"`
 	All   bool     `json:"all,omitempty"`
+	// By is who asks, as far as the caller says; it goes into the audit trail.
+	By string `json:"by,omitempty"`
 }
 
 // RedriveResult is what a redrive did.

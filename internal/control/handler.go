@@ -206,6 +206,14 @@ func gapNumber(r *http.Request) (int64, error) {
 	return number, nil
 }
 
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
 func (h *handler) redrive(r *http.Request) (any, error) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, &Error{Kind: ErrBadRequest, What: "the body is not announced as application/json", Hint: "set Content-Type: application/json"}
@@ -219,6 +227,7 @@ func (h *handler) redrive(r *http.Request) (any, error) {
 		}
 		return nil, &Error{Kind: ErrBadRequest, What: "the body is not a redrive request", Hint: `send {"ids": ["..."]} or {"all": true}, with "route" if wanted`, Err: err}
 	}
+	body.By = strings.TrimSpace(body.By + " from " + hostOf(r.RemoteAddr))
 	result, err := h.api.Redrive(r.Context(), body)
 	if err == nil {
 		h.log.InfoContext(r.Context(), "dead letters redriven", "route", body.Route, "selected", len(body.IDs), "all", body.All, "moved", result.Moved)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -224,6 +225,20 @@ func (s *Service) Event(ctx context.Context, id string, payload bool) ([]Event, 
 	return out, nil
 }
 
+// who makes what a caller says of itself fit for one line.
+func who(by string) string {
+	by = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, by)
+	return by[:min(len(by), maxBy)]
+}
+
+// maxBy bounds who asks.
+const maxBy = 256
+
 // Redrive implements [API]. An empty selection is refused, so that a forgotten
 // argument never redrives everything.
 func (s *Service) Redrive(ctx context.Context, r RedriveRequest) (RedriveResult, error) {
@@ -233,7 +248,7 @@ func (s *Service) Redrive(ctx context.Context, r RedriveRequest) (RedriveResult,
 	if slices.Contains(r.IDs, "") {
 		return RedriveResult{}, &Error{Kind: ErrBadRequest, What: "an event id is empty", Hint: "see sallyport deadletters list"}
 	}
-	moved, err := s.config.Redriver.Redrive(ctx, delivery.DeadFilter{Route: r.Route, IDs: r.IDs})
+	moved, err := s.config.Redriver.Redrive(ctx, delivery.DeadFilter{Route: r.Route, IDs: r.IDs, By: who(r.By)})
 	if err != nil {
 		return RedriveResult{}, fault("redrive", err)
 	}

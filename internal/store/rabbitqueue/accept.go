@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/rabbit"
 	"github.com/sallyport-dev/sallyport/internal/route"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
 
 // Accept implements [route.Intake]: it returns when the broker has confirmed
@@ -43,6 +44,9 @@ func (q *Queue) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.R
 		if errs != nil && errs[k] != nil {
 			w.known.forget(arrivals[i].Event.ID, now)
 			continue
+		}
+		if w.cfg.Trail {
+			w.accepted.add(contract.AcceptanceOf(&arrivals[i].Event, now))
 		}
 		w.confirmed.Add(1)
 		w.gauge.in.Add(1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/rabbit"
+	"github.com/sallyport-dev/sallyport/internal/sealed"
 )
 
 // The attributes of the event are headers, named as the CloudEvents binding for
@@ -38,6 +39,10 @@ const (
 	hDied     = "x-sallyport-died"
 	hHistory  = "x-sallyport-history"
 )
+
+// sealedContent is the content type of a message whose body is sealed: nobody but
+// Sallyport reads it.
+const sealedContent = "application/vnd.sallyport.sealed"
 
 // letter is an event as it travels through the broker.
 type letter struct {
@@ -76,8 +81,12 @@ func (l *letter) write() rabbit.Message {
 	if !l.due.IsZero() {
 		h[hDue] = l.due.UnixMilli()
 	}
+	content := "application/json"
+	if _, is := sealed.IsSealed(e.Data); is {
+		content = sealedContent
+	}
 	return rabbit.Message{
-		ID: e.ID, Type: e.Type, ContentType: "application/json", AppID: "sallyport",
+		ID: e.ID, Type: e.Type, ContentType: content, AppID: "sallyport",
 		Timestamp: l.accepted.Truncate(time.Second), Headers: h, Body: e.Data,
 	}
 }

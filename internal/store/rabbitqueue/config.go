@@ -38,6 +38,8 @@ type RouteConfig struct {
 	Prefetch int
 	// MaxDepth is the number of waiting messages at which intake refuses; 0 never.
 	MaxDepth int
+	// Trail has what happens entered in the audit trail.
+	Trail bool
 	// LongestWait is the longest wait of the route's schedule; it decides which
 	// retry queues there are. Default 1 h.
 	LongestWait time.Duration

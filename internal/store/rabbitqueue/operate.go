@@ -23,7 +23,7 @@ func (q *Queue) Redrive(ctx context.Context, f delivery.DeadFilter) (moved int, 
 		if f.Route != "" && f.Route != r.Name {
 			continue
 		}
-		n, err := q.routes[r.Name].redrive(ctx, f.IDs)
+		n, err := q.routes[r.Name].redrive(ctx, f.IDs, f.By)
 		moved += n
 		if err != nil {
 			return moved, fmt.Errorf("redrive dead letters of route %s: %w", r.Name, err)
@@ -32,7 +32,7 @@ func (q *Queue) Redrive(ctx context.Context, f delivery.DeadFilter) (moved int, 
 	return moved, nil
 }
 
-func (w *waiting) redrive(ctx context.Context, ids []string) (moved int, err error) {
+func (w *waiting) redrive(ctx context.Context, ids []string, by string) (moved int, err error) {
 	dead, err := w.q.depthOf(ctx, w.names.dead)
 	if err != nil || dead.Missing {
 		return 0, err
@@ -48,7 +48,7 @@ func (w *waiting) redrive(ctx context.Context, ids []string) (moved int, err err
 				continue
 			}
 			entry := w.entry(h, delivery.Waiting, time.Time{})
-			entry.Redrive = true
+			entry.Redrive, entry.By = true, by
 			posting.Entries = append(posting.Entries, entry)
 			chosen, out = append(chosen, i), append(out, w.revival(h))
 		}

@@ -226,6 +226,9 @@ func (w *waiting) entryOf(e *ending, gone bool) (contract.Entry, bool) {
 	}
 	entry := w.entry(e.held, state, at)
 	entry.Record.Attempts = e.attempts + 1
+	if w.cfg.Trail {
+		entry.Ended = &delivery.Attempt{Number: e.attempts + 1, Started: e.s.Started, Ended: e.s.Ended, Outcome: e.s.Outcome}
+	}
 	if state == delivery.Waiting {
 		entry.Record.Due = e.s.Due
 	}
@@ -292,8 +295,10 @@ func (w *waiting) acknowledge(all []*held) {
 // post enters a posting together with what is to be counted.
 func (w *waiting) post(ctx context.Context, p contract.Posting) ([]bool, error) {
 	p.Confirmed, p.Duplicates, p.Redelivered = w.confirmed.Swap(0), w.duplicates.Swap(0), w.redelivered.Swap(0)
+	p.Accepted = w.accepted.take()
 	told, err := w.q.deps.Register.Post(ctx, []contract.Posting{p})
 	if err != nil {
+		w.accepted.add(p.Accepted...)
 		w.confirmed.Add(p.Confirmed)
 		w.duplicates.Add(p.Duplicates)
 		w.redelivered.Add(p.Redelivered)

@@ -25,6 +25,8 @@ type waiting struct {
 	// What is to be entered in the register with the next posting.
 	confirmed, duplicates, redelivered atomic.Int64
 
+	accepted acceptances
+
 	declared atomic.Bool // the topology exists as far as we know
 	gauge    gauge
 
