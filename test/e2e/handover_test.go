@@ -68,21 +68,26 @@ func newHandOverOver(t *testing.T, database testkit.Database, urls ...string) *h
 	return h
 }
 
-// publish begins a stream of 300 events a second, 40 keys in turn; finish ends it.
-func (h *handOver) publish() {
+// publish begins a stream of 300 events a second; finish ends it.
+func (h *handOver) publish() { h.publishAt(300) }
+
+// publishAt begins a stream of so many events a second, 400 keys in turn. What the
+// machine is too slow for is not made up for.
+func (h *handOver) publishAt(rate int) {
 	h.enough = make(chan struct{})
 	h.stream.Go(func() {
-		tick := time.NewTicker(time.Second / 30)
+		const ticks = 20 // a second
+		tick := time.NewTicker(time.Second / ticks)
 		defer tick.Stop()
-		for n := 0; ; n += 10 {
+		for n := 0; ; n += rate / ticks {
 			select {
 			case <-h.enough:
 				return
 			case <-tick.C:
 			}
-			keys := make([]string, 10)
+			keys := make([]string, rate/ticks)
 			for i := range keys {
-				keys[i] = fmt.Sprintf("O-%03d", (n+i)%40)
+				keys[i] = fmt.Sprintf("O-%03d", (n+i)%400)
 			}
 			h.publisher.overPubSub(h.ctx, keys...)
 		}
