@@ -106,14 +106,11 @@ func TrailEntered(e *Entry, process string) trail.Body {
 	case e.Redrive:
 		return TrailRedriven(id, e.By, process)
 	case e.Record.State == delivery.Delivered:
-		o := event.Outcome{Verdict: event.Delivered}
+		a := delivery.Attempt{Number: e.Record.Attempts, Ended: e.Record.Ended}
 		if e.Ended != nil {
-			o.Status = e.Ended.Outcome.Status
+			a = *e.Ended
 		}
-		a := delivery.Attempt{Number: e.Record.Attempts, Ended: e.Record.Ended, Outcome: o}
-		if e.Ended != nil {
-			a.Started = e.Ended.Started
-		}
+		a.Outcome.Verdict = event.Delivered
 		return trailAttempt(id, trail.Delivered, a, process)
 	}
 	deed := trail.Attempted

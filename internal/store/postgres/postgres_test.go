@@ -31,10 +31,17 @@ func open(t testing.TB, db testkit.Database, change ...func(*contract.Config)) *
 	return s
 }
 
-func harness(t testing.TB) *storetest.Harness {
-	db := testkit.Postgres(t)
+func harness(t testing.TB) *storetest.Harness { return harnessOn(t, testkit.Postgres(t)) }
+
+// harnessOn is a harness whose data is in db.
+func harnessOn(t testing.TB, db testkit.Database, change ...func(*contract.Config)) *storetest.Harness {
 	clock := storetest.NewClock()
-	withClock := func(c *contract.Config) { c.Now = clock.Now }
+	withClock := func(c *contract.Config) {
+		c.Now = clock.Now
+		for _, f := range change {
+			f(c)
+		}
+	}
 	return &storetest.Harness{
 		Clock: clock,
 		Open:  func(t testing.TB) contract.Store { return open(t, db, withClock) },

@@ -38,8 +38,11 @@ func open(t testing.TB, path string, change ...func(*contract.Config)) contract.
 }
 
 func harness(t testing.TB, change ...func(*contract.Config)) *storetest.Harness {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "store.db")
+	return harnessAt(filepath.Join(t.TempDir(), "store.db"), change...)
+}
+
+// harnessAt is a harness whose data is at path until it crashes.
+func harnessAt(path string, change ...func(*contract.Config)) *storetest.Harness {
 	clock := storetest.NewClock()
 	change = append(change, func(c *contract.Config) { c.Now = clock.Now })
 	return &storetest.Harness{
