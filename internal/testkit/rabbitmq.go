@@ -156,3 +156,6 @@ func (n *BrokerNode) Kill() { n.t.Helper(); n.run("kill") }
 
 // Start starts the node again after Halt or Kill, on the same address.
 func (n *BrokerNode) Start() { n.t.Helper(); n.run("start") }
+
+// Folder is where the node keeps everything, its messages included.
+func (n *BrokerNode) Folder() string { return n.folder }
