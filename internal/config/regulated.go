@@ -24,7 +24,7 @@ type Trail struct {
 
 // Encryption is how payloads rest.
 type Encryption struct {
-	Keys []secret.String `yaml:"keys" type:"sealkey" max:"32" sample:"[\"2026-03:${PAYLOAD_KEY}\"]" doc:"Keys that seal payloads wherever they rest (store, broker): an id, a colon, and 32 bytes in base64 (AES-256-GCM). The first one seals, all open: to rotate, put a new one first and keep the old ones until no payload of theirs is left (sallyport encryption status). Absent: payloads rest in clear text."`
+	Keys []secret.String `yaml:"keys" type:"sealkey" max:"32" sample:"[\"2026-03:${PAYLOAD_KEY}\"]" doc:"Keys that seal payloads wherever they rest (store, broker): an id, a colon, and 32 bytes in base64 (AES-256-GCM). The first one seals, all open: to rotate, put a new one first and keep the old ones until no payload of theirs is left (docs/audit-trail.md says when). Absent: payloads rest in clear text."`
 }
 
 // Reveal returns the keys as text.
