@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
@@ -107,9 +108,10 @@ func (a *Acceptor) Accept(ctx context.Context, req Request) (Answer, *Problem) {
 }
 
 // CheckData refuses data that is not JSON: every destination, filter and
-// transform relies on it.
+// transform relies on it. JSON is UTF-8 (RFC 8259 §8.1); other bytes would be
+// kept here and replaced or refused further on.
 func CheckData(data []byte) *Problem {
-	if json.Valid(data) {
+	if json.Valid(data) && utf8.Valid(data) {
 		return nil
 	}
 	what := "the body is not JSON"

@@ -82,7 +82,7 @@ func TestAcceptor_AnswersWhenItIsDurable(t *testing.T) {
 func TestAcceptor_RefusesWhatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	a, room := acceptor(t, callout.AcceptorConfig{}, route.Config{Filter: ".a > 1"})
-	for _, data := range []string{"", "{", "a=1", `{"a":1} {}`} {
+	for _, data := range []string{"", "{", "a=1", `{"a":1} {}`, "\"\xff\""} {
 		if _, p := a.Accept(t.Context(), post("k", data)); p == nil || p.Status != 400 || p.Code != callout.CodeBadEvent || p.Field != "data" {
 			t.Errorf("%q: %v", data, p)
 		}
@@ -376,6 +376,42 @@ func FuzzDecodeBatch(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCheckPath_RefusesWhatAnApplicationMayTakeForUpwards(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/..", "/a/../b", "/%2e%2e/b", "/..;/b", "/..;x=1/b", "/%2e%2e%3b/b", "/.;/b", "/a%2fb", "/a%5cb", "/%00", "/%zz"} {
+		if p := callout.CheckPath(path); p == nil || p.Status != 400 || p.Happened != event.HappenedNo {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+	for _, path := range []string{"", "/", "/a;v=1/b", "/...", "/a..b", "/%C3%BC"} {
+		if p := callout.CheckPath(path); p != nil {
+			t.Errorf("%s: %v", path, p)
+		}
+	}
+}
+
+func TestDecodeBatch_RefusesAnEventThatIsNotUTF8Alone(t *testing.T) {
+	t.Parallel()
+	for text, lines := range map[string]bool{"[{\"data\":\"\xff\"},{\"data\":1}]": false, "{\"data\":\"\xff\"}\n{\"data\":1}\n": true} {
+		items, p := callout.DecodeBatch(strings.NewReader(text), lines, func(string, string, []byte) event.Event { return event.Event{} })
+		if p != nil || len(items) != 2 || items[0].Problem == nil || items[0].Problem.Code != callout.CodeBadEvent || items[1].Problem != nil {
+			t.Errorf("%q: %+v, %v", text, items, p)
+		}
+	}
+}
+
+// A header that cannot be read is found before anything is sent, and the caller
+// must be able to tell: it may repeat under another key.
+func TestParse_RefusalsSayThatNothingHappened(t *testing.T) {
+	t.Parallel()
+	if _, p := callout.ParseKey("\xff"); p == nil || p.Happened != event.HappenedNo {
+		t.Errorf("key: %+v", p)
+	}
+	if _, p := callout.ParseDeadline("-5"); p == nil || p.Happened != event.HappenedNo {
+		t.Errorf("deadline: %+v", p)
+	}
 }
 
 func FuzzParseHeaders(f *testing.F) {

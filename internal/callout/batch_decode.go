@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
@@ -89,6 +90,9 @@ func some(items []Item) ([]Item, *Problem) {
 }
 
 func decodeItem(raw []byte, build NewItem) Item {
+	if !utf8.Valid(raw) {
+		return Item{Problem: badItem("", "is not UTF-8")}
+	}
 	var in batchItem
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()

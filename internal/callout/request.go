@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
 // Request is what somebody asks of a route.
@@ -57,10 +59,12 @@ func safeMethod(method string) bool {
 func CheckPath(escaped string) *Problem {
 	for segment := range strings.SplitSeq(escaped, "/") {
 		plain, err := url.PathUnescape(segment)
-		if err != nil || plain == "." || plain == ".." || strings.ContainsAny(plain, "/\\\x00") {
+		// Servlet containers take "..;x" for "..": what follows a semicolon is a parameter to them.
+		name, _, _ := strings.Cut(plain, ";")
+		if err != nil || name == "." || name == ".." || strings.ContainsAny(plain, "/\\\x00") {
 			return &Problem{
 				Status: 400, Code: CodeBadRequest, What: "the path has a segment that is not passed on (., .., or an encoded slash)",
-				Next: "send the path as the application knows it",
+				Happened: event.HappenedNo, Next: "send the path as the application knows it",
 			}
 		}
 	}
@@ -80,7 +84,7 @@ func ParseKey(header string) (string, *Problem) {
 	if header != "" && key == "" || len(key) > maxKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
 		return "", &Problem{
 			Status: 400, Code: CodeBadRequest, What: "the Idempotency-Key is not 1 to 255 printable ASCII characters",
-			Next: "send one key per event, such as a UUID, and the same one with every repetition",
+			Happened: event.HappenedNo, Next: "send one key per event, such as a UUID, and the same one with every repetition",
 		}
 	}
 	return key, nil
@@ -101,7 +105,7 @@ func ParseDeadline(header string) (time.Duration, *Problem) {
 	if err != nil || d <= 0 {
 		return 0, &Problem{
 			Status: 400, Code: CodeBadRequest, What: "X-Sallyport-Deadline is neither milliseconds nor a duration such as 20s",
-			Next: "send the time that the callout waits for its answer, as given to setTimeout",
+			Happened: event.HappenedNo, Next: "send the time that the callout waits for its answer, as given to setTimeout",
 		}
 	}
 	return d, nil

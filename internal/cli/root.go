@@ -129,7 +129,7 @@ func hintOf(err error) string {
 	case event.HintOf(err) != "":
 		return event.HintOf(err)
 	case errors.Is(err, os.ErrNotExist):
-		return "name the configuration with --config, or write one: see docs/config.md"
+		return "put the file there, or correct its path in the configuration or on the command line"
 	}
 	if _, ok := errors.AsType[config.Problems](err); ok {
 		return "mend the file and run sallyport config check; every key is described in docs/config.md"

@@ -54,9 +54,7 @@ func checkKind(kind, text string) error {
 	case "signing":
 		return checkSigningSecret(text)
 	case "jq":
-		if _, err := gojq.Parse(text); err != nil {
-			return fmt.Errorf("not a jq expression: %w", err)
-		}
+		return checkJQ(text)
 	case "trailkey":
 		return checkTrailKey(text)
 	case "publickey":
@@ -87,6 +85,18 @@ func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return errors.New("not an address that begins with https:// or http:// and has a host")
+	}
+	return nil
+}
+
+// checkJQ compiles, because an unknown function is only found then.
+func checkJQ(text string) error {
+	query, err := gojq.Parse(text)
+	if err == nil {
+		_, err = gojq.Compile(query, gojq.WithVariables([]string{"$event"})) // what routes give their programs
+	}
+	if err != nil {
+		return fmt.Errorf("not a jq expression: %w", err)
 	}
 	return nil
 }
@@ -195,6 +205,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	d.checkCallers(s)
 	if read("listen") {
 		d.checkListen(s.Listen)
+		d.checkAddresses(s)
 	}
 }
 

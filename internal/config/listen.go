@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Listen is where callouts and the application's own events come in.
 type Listen struct {
@@ -37,5 +40,12 @@ func (d *decoder) checkListen(l Listen) {
 	}
 	if l.HeaderTimeout > l.ReadTimeout && l.ReadTimeout != 0 {
 		d.wrong("listen.header_timeout", "is longer than read_timeout", "")
+	}
+}
+
+// checkAddresses keeps callers and operators apart.
+func (d *decoder) checkAddresses(s *Settings) {
+	if s.Listens() && s.Listen.Address == s.Control.Listen && !strings.HasSuffix(s.Listen.Address, ":0") {
+		d.wrong("listen.address", "is control.listen as well", "give callers and operators a port each")
 	}
 }

@@ -119,6 +119,7 @@ func TestParse_RefusesWithPlaceAndNextStep(t *testing.T) {
 		},
 		"deep nesting": {minimal + "log: " + strings.Repeat("[", 5000), "sallyport.yaml:11:1: nested more than 64 deep"},
 		"huge file":    {strings.Repeat("# filler\n", 40000), "the file is larger than 256KiB"},
+		"unknown jq":   {minimal + "    filter: nosuch(.a)\n", "sallyport.yaml:11:13: routes.orders.filter: not a jq expression: function not defined: nosuch/1"},
 		"broken jq":    {minimal + "    filter: '.a |'\n", "sallyport.yaml:11:13: routes.orders.filter: not a jq expression: "},
 		"no topic":     {strings.Replace(minimal, "/event/Order_Event__e", "orders", 1), `sallyport.yaml:8:12: routes.orders.topic: malformed topic "orders": want /event/<Name__e>`},
 	} {

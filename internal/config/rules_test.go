@@ -33,6 +33,7 @@ func TestParse_HoldsTheRulesBetweenKeys(t *testing.T) {
 		"app in clear text":      {strings.Replace(minimal, "localhost:3000", "app.internal", 1), "routes.orders.to.url: uses http: to another machine"},
 		"open operator API":      {minimal + "control: {listen: \"0.0.0.0:8080\"}\n", "control.token: missing; the operator API is open to other machines"},
 		"open on all addresses":  {minimal + "control: {listen: \":8080\"}\n", "control.token: missing"},
+		"one address for both":   {minimal + "  own: {arrives: http, to: {url: \"http://localhost/\"}}\nlisten: 127.0.0.1:8080\ncontrol: {listen: \"127.0.0.1:8080\"}\n", "listen.address: is control.listen as well"},
 		"payload beyond record":  {minimal + "store: {retention: {payload: 300h}}\n", "store.retention.payload: is kept longer than the metadata"},
 		"payload for ever":       {minimal + "store: {retention: {payload: off}}\n", "store.retention.payload: is kept longer than the metadata"},
 		"topic and topics":       {minimal + "    topics: [/event/B__e]\n", "routes.orders.topic: given beside topics"},

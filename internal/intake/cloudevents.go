@@ -162,7 +162,7 @@ func newEvent(attributes map[string]string, data []byte, traceParent string) (ev
 	}
 	if len(data) == 0 {
 		e.Data = []byte("null") // an event may be nothing but its attributes
-	} else if !json.Valid(data) {
+	} else if callout.CheckData(data) != nil {
 		return event.Event{}, badEvent("data", "is not JSON")
 	}
 	return e, nil

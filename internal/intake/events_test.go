@@ -64,6 +64,7 @@ func TestEvents_SaysWhichFieldIsWrong(t *testing.T) {
 		"no event":             {"application/json", `{}`, "specversion", nil},
 		"binary without id":    {"application/json", `{}`, "id", []string{"Ce-Specversion", "1.0", "Ce-Source", "a", "Ce-Type", "b"}},
 		"binary, not JSON":     {"application/json", `{`, "data", []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "a", "Ce-Type", "b"}},
+		"binary, not UTF-8":    {"application/json", "\"\xff\"", "data", []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "a", "Ce-Type", "b"}},
 		"binary, other type":   {"text/plain", `1`, "datacontenttype", []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "a", "Ce-Type", "b"}},
 		"binary, bad encoding": {"application/json", `1`, "subject", []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "a", "Ce-Type", "b", "Ce-Subject", "%zz"}},
 		"not an object":        {structured, `[]`, "", nil},
