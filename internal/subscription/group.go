@@ -112,6 +112,11 @@ func (s *grouped) take(b event.Batch) (out event.Batch, some bool) {
 		s.put(&out, &b.Events[i])
 		if i < len(b.Positions) && b.Positions[i] != nil {
 			s.last = b.Positions[i]
+			// Nothing is held after an event that stands apart. If it ends the stream, as an
+			// overflow does, it must not come again because of the transaction after it.
+			if s.held == nil {
+				out.Position = s.last
+			}
 		}
 	}
 	if b.Position != nil {

@@ -291,3 +291,30 @@ func TestGroups_RefilledChangesComeAlone(t *testing.T) {
 		}
 	})
 }
+
+// An overflow ends the stream for its refill. The transaction that came in the same
+// batch is held, and does not make the overflow come again, with a gap of its own each time.
+func TestGroups_AnOverflowBeforeATransactionIsOneGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		journal, bus := subscriptiontest.NewJournal(), subscriptiontest.NewBus()
+		refiller := subscriptiontest.NewRefiller(func(event.Span) []event.Event { return nil })
+		sub, err := subscription.New(subscription.Config{Topic: topic, Holder: "one", Earliest: true}, subscription.Deps{
+			Source: bus, Refiller: refiller, Journal: journal, Leases: journal,
+			Routes: []subscription.Route{whole{keep{name: "groups"}}}, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{t: t, journal: journal, bus: bus, sub: sub, done: make(chan error, 1)}
+		bus.Publish(slices.Concat(changed("a", 1, 2), []event.Event{gapEvent("flood", "overflow", "")}, changed("b", 1, 2))...)
+		r.start()
+		defer r.halt()
+		time.Sleep(5 * time.Second)
+		r.wantTransactions(group("a", 1, 2, true), group("b", 1, 2, true))
+		gaps, err := journal.Gaps(t.Context(), topic)
+		if err != nil || len(gaps) != 1 || gaps[0].State != subscription.GapRefilled {
+			t.Errorf("gaps %+v, %v, want one, refilled", gaps, err)
+		}
+	})
+}
