@@ -85,10 +85,13 @@ func brokerURL(s config.RabbitMQ) func(context.Context) (string, error) {
 	}
 }
 
-// addBroker opens the broker and the queues of the routes that wait in it.
-func (g *Gateway) addBroker(s config.Settings, bindings []binding, owner string) error {
-	g.rooms = &rooms{store: g.store, keys: g.keys}
-	if !s.UsesRabbitMQ() {
+// addBroker opens the broker and the queues of the routes that wait in it, or have.
+func (g *Gateway) addBroker(ctx context.Context, s config.Settings, bindings []binding, owner string) error {
+	g.rooms = &rooms{store: g.store, keys: g.keys, began: time.Now(), log: g.log}
+	if err := g.rooms.recall(ctx, s, bindings); err != nil {
+		return err
+	}
+	if !s.UsesRabbitMQ() && len(g.rooms.left) == 0 {
 		return nil
 	}
 	var err error
@@ -96,16 +99,20 @@ func (g *Gateway) addBroker(s config.Settings, bindings []binding, owner string)
 		return err
 	}
 	g.closers = append(g.closers, g.broker.close)
-	cfg := queueConfig(s, bindings, owner)
+	cfg := queueConfig(s, bindings, owner, g.rooms.left)
 	if len(cfg.Routes) == 0 {
 		return nil
 	}
 	g.warnShared(s, cfg)
-	g.rooms.queues, err = newQueues(cfg, g.broker, g.store, g.rooms, g.log)
+	register := &storeRegister{Register: g.store, store: g.store, moved: g.rooms.both(), until: g.rooms.began.Add(repeatSpan)}
+	g.rooms.queues, err = newQueues(cfg, g.broker, register, g.rooms, g.log)
 	if err != nil {
 		return err
 	}
 	g.closers = append(g.closers, g.rooms.queues.Close)
+	for _, r := range cfg.Routes {
+		g.troubles = append(g.troubles, trouble{r.Name, func() (why, hint string) { return g.rooms.queues.Trouble(r.Name) }})
+	}
 	return nil
 }
 
@@ -117,11 +124,11 @@ func newQueues(cfg rabbitqueue.Config, b *broker, r contract.Register, follow ro
 // unacknowledged before it is cut.
 const sharedUnacked = 1000
 
-// queueConfig is how the routes wait that wait in the broker.
-func queueConfig(s config.Settings, bindings []binding, owner string) rabbitqueue.Config {
+// queueConfig is how the routes wait that wait in the broker, or have waited there.
+func queueConfig(s config.Settings, bindings []binding, owner string, left map[string]bool) rabbitqueue.Config {
 	cfg := rabbitqueue.Config{Prefix: s.RabbitMQ.Prefix, DeliveryLimit: s.RabbitMQ.DeliveryLimit, Owner: owner}
 	for _, b := range bindings {
-		if b.settings.Waits != config.WaitsRabbitMQ {
+		if b.settings.Waits != config.WaitsRabbitMQ && !left[b.route.Name()] {
 			continue
 		}
 		q := b.settings.Queue
@@ -154,6 +161,7 @@ func (g *Gateway) addFeed(b binding, owner string) error {
 	s := b.settings
 	inbox := rabbitmq.NewInbox(g.broker.consume, b.route.Name(), s.AMQP.Queue, owner, s.AMQP.Prefetch)
 	g.closers = append(g.closers, func() error { inbox.Close(); return nil })
+	g.troubles = append(g.troubles, trouble{b.route.Name(), inbox.Trouble})
 	feed := route.NewFeed(b.route, inbox, g.rooms, s.Remember, g.log)
 	return g.supervisor.Add(run.Spec{Worker: feed, Stage: run.Intake})
 }

@@ -42,6 +42,7 @@ type Gateway struct {
 
 	subscribers []*subscription.Subscriber
 	dispatchers []*delivery.Dispatcher
+	troubles    []trouble                    // what keeps routes from being delivered, besides their destinations
 	acceptors   map[string]*callout.Acceptor // by route
 	answers     map[string]*callout.Answers  // by route
 	relays      []*callout.Relay
@@ -163,6 +164,7 @@ func (g *Gateway) dispatcherStatus() []delivery.Status {
 	for _, r := range g.relays {
 		all = append(all, r.Status())
 	}
+	g.addTroubles(all)
 	slices.SortFunc(all, func(a, b delivery.Status) int { return strings.Compare(a.Route, b.Route) })
 	return all
 }

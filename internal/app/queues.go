@@ -25,11 +25,15 @@ func OpenQueues(ctx context.Context, s config.Settings, change bool) (_ control.
 	if err != nil {
 		return control.OpenedQueues{}, err
 	}
-	cfg := queueConfig(s, bindings, "command line")
+	left := map[string]bool{}
+	for _, b := range bindings {
+		left[b.route.Name()] = b.settings.Waits == config.WaitsStore && s.RabbitMQ.Given()
+	}
+	cfg := queueConfig(s, bindings, "command line", left)
 	if len(cfg.Routes) == 0 {
 		return control.OpenedQueues{}, errors.New("no route waits in RabbitMQ")
 	}
-	t := &queueTool{routes: s.Routes}
+	t := &queueTool{routes: s.Routes, left: left}
 	if t.keys, err = sealed.New(s.Encryption.Reveal()...); err != nil {
 		return control.OpenedQueues{}, fmt.Errorf("read encryption.keys: %w", err)
 	}
@@ -58,6 +62,7 @@ type queueTool struct {
 	queues *rabbitqueue.Queue
 	keys   *sealed.Keyring
 	routes map[string]config.Route
+	left   map[string]bool // routes that wait in the store, and may have waited in the broker
 }
 
 func (t *queueTool) close() error {
@@ -80,12 +85,15 @@ func (t *queueTool) Queues(ctx context.Context) ([]control.Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]control.Queue, len(levels))
-	for i, l := range levels {
-		out[i] = control.Queue{
-			Route: l.Route, Names: l.Names, Ready: l.Ready, Retrying: l.Retrying, Dead: l.Dead, Consumers: l.Consumers,
-			MaxDepth: l.MaxDepth, Missing: l.Missing,
+	out := []control.Queue{}
+	for _, l := range levels {
+		if t.left[l.Route] && len(l.Missing) == len(l.Names) {
+			continue
 		}
+		out = append(out, control.Queue{
+			Route: l.Route, Names: l.Names, Ready: l.Ready, Retrying: l.Retrying, Dead: l.Dead, Consumers: l.Consumers,
+			MaxDepth: l.MaxDepth, Missing: l.Missing, Left: t.left[l.Route],
+		})
 	}
 	return out, nil
 }

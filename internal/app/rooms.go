@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/route"
 	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
 )
 
@@ -17,8 +20,15 @@ import (
 // the routes that wait there. A route may have events in both, after it has moved.
 type rooms struct {
 	store  store.Store
-	queues *rabbitqueue.Queue // nil where no route waits in a broker
+	queues *rabbitqueue.Queue // nil where no route waits in a broker, or has
 	keys   *sealed.Keyring    // the store has them, too
+	// left are routes that have moved from the broker to the store, and moved
+	// those that went the other way: both are emptied where they waited before.
+	left, moved map[string]bool
+	// stranded are routes whose events wait in a broker that is not named any more.
+	stranded []delivery.Finding
+	began    time.Time
+	log      *slog.Logger
 }
 
 var (
@@ -26,17 +36,76 @@ var (
 	_ delivery.Archive = (*rooms)(nil)
 )
 
-// queuesOf returns where a route's events are claimed from: where it waits, and
-// for a route in the broker also the store, which may hold what it has accepted
-// before it moved there.
-func (r *rooms) queuesOf(name string) []delivery.Queue {
-	if r.inBroker(name) {
-		return []delivery.Queue{r.queues, r.store}
+// placesOf returns where a route's events are claimed from: where it waits, and
+// where it has waited before.
+func (r *rooms) placesOf(name string, ordered bool) []place {
+	switch {
+	case r.inBroker(name) && r.moved[name]:
+		return []place{{queue: r.movingBroker(name, ordered, true)}, {queue: r.movingStore(name, ordered, false), left: "store"}}
+	case r.inBroker(name):
+		return []place{{queue: r.queues}}
+	case r.left[name]:
+		return []place{{queue: r.movingStore(name, ordered, true)}, {queue: r.movingBroker(name, ordered, false), left: "RabbitMQ"}}
 	}
-	return []delivery.Queue{r.store}
+	return []place{{queue: r.store}}
 }
 
-func (r *rooms) inBroker(name string) bool { return r.queues != nil && r.queues.Has(name) }
+// movingBroker is the broker as one of two places; last says that it is where the route waits now.
+func (r *rooms) movingBroker(name string, ordered, last bool) *moving {
+	m := &moving{Queue: r.queues, route: name, other: "the store", log: r.log, last: last}
+	if ordered {
+		m.look = func(ctx context.Context) (view, error) { return r.viewStore(ctx, name) }
+	}
+	return m
+}
+
+// movingStore is the store as one of two places.
+func (r *rooms) movingStore(name string, ordered, last bool) *moving {
+	m := &moving{Queue: r.store, route: name, other: "RabbitMQ", log: r.log, last: last, until: r.began.Add(repeatSpan)}
+	if ordered {
+		m.look = func(ctx context.Context) (view, error) {
+			empty, oldest, err := r.queues.Oldest(ctx, name)
+			return view{empty, oldest}, err
+		}
+	}
+	m.ended = func(ctx context.Context, ids []string) (map[string]bool, error) {
+		return r.endedInBroker(ctx, name, ids)
+	}
+	m.removed = func(ctx context.Context, n int) error {
+		_, err := r.store.Post(ctx, []contract.Posting{{Route: name, Confirmed: int64(n), Duplicates: int64(n)}})
+		return err
+	}
+	return m
+}
+
+func (r *rooms) inBroker(name string) bool {
+	return r.queues != nil && r.queues.Has(name) && !r.left[name]
+}
+
+// viewStore looks at what of a route waits in the store.
+func (r *rooms) viewStore(ctx context.Context, name string) (view, error) {
+	all, err := r.store.Ledgers(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	at := slices.IndexFunc(all, func(l delivery.Ledger) bool { return l.Route == name })
+	if at < 0 || all[at].Waiting == 0 {
+		return view{empty: true}, nil
+	}
+	return view{oldest: all[at].OldestWaiting}, nil
+}
+
+// endedInBroker returns those of ids that ended while the route waited in the broker.
+func (r *rooms) endedInBroker(ctx context.Context, name string, ids []string) (map[string]bool, error) {
+	known, err := r.store.Look(ctx, name, ids)
+	ended := map[string]bool{}
+	for id, k := range known {
+		if k.State != delivery.Waiting {
+			ended[id] = true
+		}
+	}
+	return ended, err
+}
 
 // Accept implements [route.Intake]. Arrivals of one call that wait in different
 // places are accepted one place after the other.
@@ -155,8 +224,12 @@ func sumOf(a, b delivery.Ledger) delivery.Ledger {
 // Audit implements [delivery.Archive].
 func (r *rooms) Audit(ctx context.Context) ([]delivery.Finding, error) {
 	findings, err := r.store.Audit(ctx)
-	if err != nil || r.queues == nil {
-		return findings, err
+	if err != nil {
+		return nil, err
+	}
+	findings = append(findings, r.stranded...)
+	if r.queues == nil {
+		return findings, nil
 	}
 	more, err := r.queues.Audit(ctx)
 	return append(findings, more...), err
@@ -173,7 +246,10 @@ func (r *rooms) Redrive(ctx context.Context, f delivery.DeadFilter) (int, error)
 }
 
 // leftovers is the dispatcher that empties where a route waited before.
-type leftovers struct{ *delivery.Dispatcher }
+type leftovers struct {
+	*delivery.Dispatcher
+	place string
+}
 
 // Name implements run.Worker.
-func (l leftovers) Name() string { return l.Dispatcher.Name() + " (store)" }
+func (l leftovers) Name() string { return l.Dispatcher.Name() + " (" + l.place + ")" }

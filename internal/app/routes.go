@@ -47,7 +47,7 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 	if err != nil {
 		return err
 	}
-	if err := g.addBroker(s, bindings, owner); err != nil {
+	if err := g.addBroker(ctx, s, bindings, owner); err != nil {
 		return err
 	}
 	if err := g.addCallouts(ctx, s, bindings, org, registry); err != nil {
@@ -66,8 +66,8 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 		if err != nil {
 			return fmt.Errorf("route %q: %w", b.route.Name(), err)
 		}
-		for _, queue := range g.rooms.queuesOf(b.route.Name()) {
-			if err := g.addDispatcher(b, out, queue, follow, owner, metrics, tracing); err != nil {
+		for _, from := range g.rooms.placesOf(b.route.Name(), b.route.Ordered()) {
+			if err := g.addDispatcher(b, out, from, follow, owner, metrics, tracing); err != nil {
 				return err
 			}
 		}
@@ -177,7 +177,7 @@ func byTopic(bindings []binding) map[string][]binding {
 	return fed
 }
 
-func (g *Gateway) addDispatcher(b binding, out outlet, queue delivery.Queue, follow follower, owner string, metrics *delivery.Metrics, tracing *tracing) error {
+func (g *Gateway) addDispatcher(b binding, out outlet, from place, follow follower, owner string, metrics *delivery.Metrics, tracing *tracing) error {
 	s, name := b.settings, b.route.Name()
 	dispatcher, err := delivery.New(delivery.Config{
 		Route: name, Ordered: b.route.Ordered(), Concurrency: s.Concurrency, Owner: owner, Lease: claimLease,
@@ -187,14 +187,17 @@ func (g *Gateway) addDispatcher(b binding, out outlet, queue delivery.Queue, fol
 		},
 		Breaker: breakerOf(s.Breaker),
 	}, delivery.Deps{
-		Queue: queue, Destination: encrypted.Destination(g.keys, b.route.To(g.kept(name, out.destination))), Follow: follow, Settled: g.settled(name),
+		Queue: from.queue, Destination: encrypted.Destination(g.keys, b.route.To(g.kept(name, out.destination))), Follow: follow, Settled: g.settled(name),
 		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
 	})
 	if err != nil {
 		return err
 	}
-	if g.rooms.inBroker(name) && queue == delivery.Queue(g.store) {
-		return g.supervisor.Add(run.Spec{Worker: leftovers{dispatcher}, Stage: run.Delivery})
+	if from.left != "" {
+		return g.supervisor.Add(run.Spec{Worker: leftovers{dispatcher, from.left}, Stage: run.Delivery})
+	}
+	if to, ok := from.queue.(*moving); ok {
+		g.troubles = append(g.troubles, trouble{name, to.trouble})
 	}
 	g.dispatchers = append(g.dispatchers, dispatcher)
 	return g.supervisor.Add(run.Spec{Worker: dispatcher, Stage: run.Delivery})

@@ -75,6 +75,8 @@ func (a *app) queuesListCommand() *cobra.Command {
 
 func queueNote(l control.Queue) string {
 	switch {
+	case l.Left:
+		return "the route waits in the store now; the rest is being delivered"
 	case len(l.Missing) > 0:
 		return fmt.Sprintf("%d of %d queues do not exist yet", len(l.Missing), len(l.Names))
 	case l.Consumers == 0 && l.Ready > 0:

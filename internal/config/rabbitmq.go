@@ -88,7 +88,8 @@ func (d *decoder) checkRabbitMQ(s *Settings) {
 	}
 	for name, r := range s.Routes {
 		path := "routes." + name
-		if r.Waits != "" && r.Waits != WaitsRabbitMQ && d.isSet(path+".queue") {
+		// A route that has moved to the store says here how many lanes it had.
+		if r.Waits != "" && r.Waits != WaitsRabbitMQ && (r.Waits != WaitsStore || !b.Given()) && d.isSet(path+".queue") {
 			d.wrong(path+".queue", "is not used by a route with waits: "+r.Waits, "remove it, or set waits: rabbitmq")
 		}
 		if r.Arrives == ArrivesAMQP && strings.TrimSpace(r.AMQP.Queue) == "" && !d.reported(path+".amqp.queue") {

@@ -36,7 +36,7 @@ func TestParse_HoldsTheBrokerToItsRoutes(t *testing.T) {
 		"in clear text":        {strings.Replace(queued, "localhost/\n", "mq.example/\n", 1), "rabbitmq.url: uses amqp: to another machine"},
 		"another protocol":     {strings.Replace(queued, "amqp://", "https://", 1), "not a broker's address"},
 		"nothing to read":      {read, "routes.quote.amqp.queue: missing"},
-		"queue in the store":   {strings.Replace(queued, "pattern: queue", "pattern: queue\n    waits: store\n    queue: {lanes: 2}", 1), "routes.quote.queue: is not used by a route with waits: store"},
+		"queue without one":    {strings.Replace(queued, "pattern: queue", "pattern: rest\n    queue: {lanes: 2}", 1), "routes.quote.queue: is not used by a route with waits: none"},
 		"topic in the broker":  {minimal + "    waits: rabbitmq\n", "routes.orders.waits: is rabbitmq, which does not go with arrives: events"},
 		"two destinations":     {strings.Replace(queued, `to: {url`, `to: {rabbitmq: {exchange: e}, url`, 1), "routes.quote.to.rabbitmq: given beside url"},
 		"timeout of the other": {strings.Replace(queued, `to: {url: "http://localhost:3000/quote"}`, `to: {rabbitmq: {exchange: e}, timeout: 1s}`, 1), "routes.quote.to.timeout: is not used by a route that goes to rabbitmq"},

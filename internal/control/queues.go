@@ -46,6 +46,8 @@ type Queue struct {
 	MaxDepth int `json:"max_depth"`
 	// Missing names queues that do not exist; they are declared when the gateway runs.
 	Missing []string `json:"missing,omitempty"`
+	// Left: the route waits in the store now, and what is here is being emptied.
+	Left bool `json:"left,omitempty"`
 }
 
 // Letter is a message in a queue.

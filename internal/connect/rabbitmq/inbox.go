@@ -47,5 +47,14 @@ func (i *Inbox) Receive(ctx context.Context) (events []event.Event, known []bool
 // Done acknowledges what the last Receive returned.
 func (i *Inbox) Done() { i.consumer.Ack(i.last) }
 
+// Trouble says why nothing is read now, and what to do; empty while it is.
+func (i *Inbox) Trouble() (why, hint string) {
+	err := i.consumer.Trouble()
+	if err == nil {
+		return "", ""
+	}
+	return err.Error(), event.HintOf(err)
+}
+
 // Close stops reading.
 func (i *Inbox) Close() { i.consumer.Close() }

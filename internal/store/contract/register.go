@@ -67,6 +67,9 @@ type Known struct {
 	State  delivery.State
 	Copy   string
 	Digest []byte
+	// Elsewhere: the event was accepted where the route waits besides the broker,
+	// and is delivered from there. Record tells when.
+	Elsewhere bool
 	// Record is complete but for its data.
 	Record delivery.Record
 }

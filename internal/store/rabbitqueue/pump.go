@@ -110,6 +110,13 @@ func (w *waiting) sort(ctx context.Context, c *rabbit.Consumer, all []*held, kno
 	var over, bury, early, wait []*held
 	for _, h := range all {
 		k, found := known[h.event.ID]
+		if k.Elsewhere {
+			// The one that was accepted first is delivered, as if both were in one place.
+			if over, found = taken(over, h, &k, w); found {
+				continue
+			}
+			k = contract.Known{}
+		}
 		switch {
 		case found && k.State != delivery.Waiting && conflicts(k.Digest, h.digest) && k.Copy != h.copy:
 			bury = append(bury, h)
@@ -134,6 +141,17 @@ func (w *waiting) sort(ctx context.Context, c *rabbit.Consumer, all []*held, kno
 		w.bury(ctx, c, h, known)
 	}
 	return w.room.add(wait)
+}
+
+// taken adds a message to those to be removed if its event has ended elsewhere, or
+// was accepted there first.
+func taken(over []*held, h *held, k *contract.Known, w *waiting) ([]*held, bool) {
+	open := k.State == delivery.Waiting || k.State == delivery.InFlight
+	if open && k.Record.Accepted.After(h.accepted) {
+		return over, false
+	}
+	w.duplicates.Add(1)
+	return append(over, h), true
 }
 
 func conflicts(a, b []byte) bool { return len(a) > 0 && len(b) > 0 && !bytes.Equal(a, b) }

@@ -29,6 +29,7 @@ type waiting struct {
 
 	declared atomic.Bool // the topology exists as far as we know
 	gauge    gauge
+	drained  time.Time // since when nothing has been seen, for the caller of Oldest
 
 	mu        sync.Mutex // guards what follows
 	consumers []*rabbit.Consumer
