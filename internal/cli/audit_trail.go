@@ -118,10 +118,7 @@ func (a *app) verifyFile(ctx context.Context, name string, public []string, o tr
 // judge prints a report and fails if something was found.
 func (a *app) judge(r trail.Report) error {
 	if a.json {
-		if err := a.printJSON(struct {
-			trail.Report
-			Intact bool `json:"intact"`
-		}{r, r.Intact()}); err != nil {
+		if err := a.printJSON(r); err != nil {
 			return err
 		}
 	} else {

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/orgsim/load"
 	simpage "github.com/sallyport-dev/sallyport/internal/orgsim/page"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
+	"github.com/sallyport-dev/sallyport/internal/trail"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
 
@@ -46,6 +47,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Allowance": reflect.TypeFor[budget.Allowance](),
 		"Alarm":     reflect.TypeFor[watch.Alarm](), "AlarmList": reflect.TypeFor[control.AlarmList](),
 		"Queue": reflect.TypeFor[control.Queue](), "Letter": reflect.TypeFor[control.Letter](), "Cause": reflect.TypeFor[cli.Cause](),
+		"TrailReport": reflect.TypeFor[trail.Report](), "TrailFinding": reflect.TypeFor[trail.Finding](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),
