@@ -12,6 +12,8 @@
 #   rabbitmq.sh kill  [FOLDER]   kill it without a word and keep what is on its disk for the next start
 #   rabbitmq.sh ctl FOLDER ...   run rabbitmqctl on it
 #   rabbitmq.sh stop  [FOLDER]   stop it and remove FOLDER
+#   rabbitmq.sh cluster [FOLDER] start a cluster of three nodes in FOLDER/1, FOLDER/2 and FOLDER/3, print their
+#                                URLs; url, api, halt, kill, start and ctl work on FOLDER/n, stop on FOLDER
 #
 # FOLDER is .run/rabbitmq unless given. When SALLYPORT_TEST_RABBITMQ is set
 # already, COMMAND runs with that server. When RabbitMQ is missing, root gets it
@@ -86,12 +88,16 @@ free_port() {
   done
 }
 
-# lay FOLDER writes the files of a new node.
+# lay FOLDER [FIRST] writes the files of a new node; one with FIRST, the folder
+# of a node that has its files already, joins that node's cluster.
 lay() {
-  local folder=$1 amqp api
-  amqp=$(free_port) api=$(free_port)
+  local folder=$1 first=${2:-} amqp api epmd
+  amqp=$(free_port) api=$(free_port) epmd=$(free_port)
   mkdir -p "$folder/data" "$folder/log" "$folder/generated"
-  echo "$amqp $api $(free_port) $(free_port)" >"$folder/ports"
+  if [ -n "$first" ]; then
+    read -r _ _ _ epmd <"$first/ports"
+  fi
+  echo "$amqp $api $(free_port) $epmd" >"$folder/ports"
   echo '[rabbitmq_management].' >"$folder/plugins"
   cat >"$folder/node.conf" <<EOF
 listeners.tcp.1 = 127.0.0.1:$amqp
@@ -104,7 +110,16 @@ vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 50MB
 raft.wal_max_size_bytes = 67108864
 EOF
-  (umask 077 && head -c 24 /dev/urandom | base64 | tr -d '/+=' >"$folder/.erlang.cookie")
+  if [ -n "$first" ]; then
+    (umask 077 && cp "$first/.erlang.cookie" "$folder/.erlang.cookie")
+    cat >>"$folder/node.conf" <<EOF
+cluster_formation.peer_discovery_backend = classic_config
+cluster_formation.classic_config.nodes.1 = sallyport-$(cut -d' ' -f1 "$first/ports")@localhost
+cluster_formation.classic_config.nodes.2 = sallyport-$amqp@localhost
+EOF
+  else
+    (umask 077 && head -c 24 /dev/urandom | base64 | tr -d '/+=' >"$folder/.erlang.cookie")
+  fi
   if [ "$(id -u)" = 0 ]; then
     chown -R rabbitmq:rabbitmq "$folder"
   fi
@@ -166,8 +181,39 @@ end() {
   rm -f "$1/pid"
 }
 
-# stop FOLDER stops the node and removes its files.
+# nodes of the cluster in FOLDER.
+nodes() { ls -d "$1"/[1-9] 2>/dev/null || true; }
+
+# cluster FOLDER starts three nodes that know each other and prints their URLs.
+cluster() {
+  local folder=$1 n
+  mkdir -p "$folder"
+  folder=$(cd "$folder" && pwd)
+  ensure
+  if [ ! -e "$folder/1/ports" ]; then
+    lay "$folder/1"
+    lay "$folder/2" "$folder/1"
+    lay "$folder/3" "$folder/1"
+    # A member keeps its ports, and so its name, whatever happens to its first start.
+    for n in 1 2 3; do touch "$folder/$n/data/.member"; done
+  fi
+  # The first forms the cluster, the others join it.
+  start "$folder/1"
+  local joining=()
+  for n in 2 3; do
+    start "$folder/$n" >/dev/null &
+    joining+=($!)
+  done
+  for n in "${joining[@]}"; do wait "$n"; done
+  url "$folder/2"
+  url "$folder/3"
+}
+
+# stop FOLDER stops the node or the cluster and removes its files.
 stop() {
+  local node
+  for node in $(nodes "$1"); do end "$node" KILL; done
+  for node in $(nodes "$1"); do stop "$node"; done
   if [ -e "$1/ports" ]; then
     end "$1" KILL
     with "$1" epmd -relaxed_command_check -kill >/dev/null 2>&1 || true
@@ -178,6 +224,7 @@ stop() {
 default=$root/.run/rabbitmq
 case "${1:-help}" in
   start) start "${2:-$default}" ;;
+  cluster) cluster "${2:-$default-cluster}" ;;
   stop) stop "${2:-$default}" ;;
   halt) end "${2:-$default}" TERM ;;
   kill) end "${2:-$default}" KILL ;;

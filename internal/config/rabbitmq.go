@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,7 +18,7 @@ const (
 
 // RabbitMQ is the broker.
 type RabbitMQ struct {
-	URL           URL           `yaml:"url" type:"broker" sample:"${CLOUDAMQP_URL}" doc:"The broker: amqps://user:password@host/vhost, or amqp:// on this machine."`
+	URL           URL           `yaml:"url" type:"broker" sample:"${CLOUDAMQP_URL}" doc:"The broker: amqps://user:password@host/vhost, or amqp:// on this machine. The nodes of a cluster are given one after another, separated by commas: when one is lost the next is used."`
 	URLFile       string        `yaml:"url_file" default:"" sample:"/run/secrets/rabbitmq" doc:"A file with the address instead, read at every connect: credentials can then be rotated without a restart."`
 	Prefix        string        `yaml:"prefix" default:"sallyport" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"What the names of the exchange and of all queues begin with."`
 	CAFile        string        `yaml:"ca_file" default:"" doc:"A PEM file of certificate authorities to trust instead of the system's."`
@@ -65,12 +67,30 @@ func (r Route) usesBroker() bool {
 	return r.Waits == WaitsRabbitMQ || r.Arrives == ArrivesAMQP || r.To.RabbitMQ.Given()
 }
 
+// betweenNodes is what separates the addresses of a cluster's nodes.
+var betweenNodes = regexp.MustCompile(`[,\s]+(amqps?://)`)
+
+// nodesOf splits the addresses of a cluster's nodes.
+func nodesOf(text string) []string {
+	return strings.Split(betweenNodes.ReplaceAllString(strings.TrimSpace(text), "\n$1"), "\n")
+}
+
 func checkBroker(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
-		return errors.New("not a broker's address: amqps://user:password@host/vhost; percent-encode special characters in the password")
+	for _, node := range nodesOf(text) {
+		u, err := url.Parse(node)
+		if err != nil || u.Host == "" || u.Scheme != "amqp" && u.Scheme != "amqps" {
+			return errors.New("not a broker's address: amqps://user:password@host/vhost; percent-encode special characters in the password")
+		}
 	}
 	return nil
+}
+
+// inClear reports whether any node is reached without TLS over a network.
+func (r RabbitMQ) inClear() bool {
+	return slices.ContainsFunc(nodesOf(r.URL.Reveal()), func(node string) bool {
+		u, err := url.Parse(node)
+		return err == nil && u.Scheme == "amqp" && !isLoopback(u.Hostname())
+	})
 }
 
 // checkRabbitMQ holds the broker's settings against each other and the routes.
@@ -79,8 +99,7 @@ func (d *decoder) checkRabbitMQ(s *Settings) {
 	if !b.URL.IsZero() && b.URLFile != "" {
 		d.wrong("rabbitmq.url_file", "given beside url", "keep one of the two")
 	}
-	u, err := url.Parse(b.URL.Reveal())
-	if err == nil && u.Scheme == "amqp" && !b.AllowPlain && !isLoopback(u.Hostname()) {
+	if b.inClear() && !b.AllowPlain {
 		d.wrong("rabbitmq.url", "uses amqp: to another machine", "use amqps, or set rabbitmq.allow_plain: true if the network is private")
 	}
 	if s.UsesRabbitMQ() && !b.Given() && !d.reported("rabbitmq.url") && !d.reported("rabbitmq.url_file") {

@@ -3,6 +3,8 @@ package config_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/sallyport-dev/sallyport/internal/secret"
 )
 
 // queued is the smallest configuration of a route that waits in RabbitMQ.
@@ -25,6 +27,20 @@ func TestParse_ARouteWaitsInRabbitMQ(t *testing.T) {
 	}
 	if strings.Contains(s.RabbitMQ.URL.String(), "guest:guest") {
 		t.Errorf("the address shows its password: %s", s.RabbitMQ.URL)
+	}
+}
+
+func TestParse_TakesTheNodesOfACluster(t *testing.T) {
+	t.Parallel()
+	const nodes = `"amqps://guest:a,b@one/v, amqps://guest:sec%40ret@two/v,amqp://guest:secret@localhost:5673/v"`
+	s := load(t, strings.Replace(queued, "amqp://guest:guest@localhost/", nodes, 1))
+	want := "amqps://guest:***@one/v,amqps://guest:***@two/v,amqp://guest:***@localhost:5673/v"
+	if got := strings.ReplaceAll(s.RabbitMQ.URL.String(), secret.Mask, "***"); got != want {
+		t.Errorf("shown as %s, want %s", got, want)
+	}
+	clear := strings.Replace(queued, "amqp://guest:guest@localhost/", "amqps://a:b@one/v,amqp://a:b@two/v", 1)
+	if got := refuse(t, clear).Error(); !strings.Contains(got, "rabbitmq.url: uses amqp: to another machine") {
+		t.Errorf("problems:\n%s", got)
 	}
 }
 

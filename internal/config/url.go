@@ -30,12 +30,20 @@ func (u URL) IsPostgres() bool {
 
 var credentialName = regexp.MustCompile(`(?i)passw|secret|token|key|sig|auth|code`)
 
-// String returns the address with credentials masked. Of an address that cannot
+// String returns the address with credentials masked, or the addresses, where
+// there are those of several nodes of a broker. Of an address that cannot
 // be understood only the scheme is shown, because nobody can tell where its
 // credentials are.
 func (u URL) String() string {
 	if !strings.Contains(u.raw, "://") {
 		return u.raw
+	}
+	if nodes := nodesOf(u.raw); len(nodes) > 1 {
+		masked := make([]string, len(nodes))
+		for i, node := range nodes {
+			masked[i] = URL{node}.String()
+		}
+		return strings.Join(masked, ",")
 	}
 	scheme, _, _ := strings.Cut(u.raw, "://")
 	parsed, err := url.Parse(u.raw)

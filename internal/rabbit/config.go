@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -13,8 +15,10 @@ import (
 
 // Config says how to reach a broker. Zero means the default.
 type Config struct {
-	// URL returns amqp:// or amqps:// with user, password and virtual host. It
-	// is asked at every connect, so that rotated credentials are found.
+	// URL returns amqp:// or amqps:// with user, password and virtual host, or
+	// several, separated by commas or spaces: the nodes of a cluster, of which the
+	// next is tried when one is not reached or lost. It is asked at every
+	// connect, so that rotated credentials are found.
 	URL func(ctx context.Context) (string, error)
 	// Name is what the broker shows of the connection: the process and what it
 	// is for, such as "sallyport publish".
@@ -66,8 +70,16 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// CheckURL says what is wrong with a broker's URL, without repeating it.
-func CheckURL(raw string) error {
+// between is what separates the URLs of several nodes.
+var between = regexp.MustCompile(`[,\s]+(amqps?://)`)
+
+// nodes splits the URLs of several nodes. A comma elsewhere belongs to its URL.
+func nodes(text string) []string {
+	return strings.Split(between.ReplaceAllString(strings.TrimSpace(text), "\n$1"), "\n")
+}
+
+// checkURL says what is wrong with a broker's URL, without repeating it.
+func checkURL(raw string) error {
 	if _, err := amqp.ParseURI(raw); err != nil {
 		return errors.New("not an address of the form amqps://user:password@host:5671/vhost")
 	}

@@ -31,6 +31,7 @@ type Link struct {
 	why     error  // why it is not connected; nil when connected
 	blocked string // why the broker takes nothing; "" when it does
 	closed  bool
+	tried   int // connects so far, which go through the nodes in turn
 }
 
 // Status is how a link fares.
@@ -177,11 +178,8 @@ func (l *Link) set(conn *amqp.Connection, why error) {
 func (l *Link) dial(ctx context.Context) (*amqp.Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	url, err := l.cfg.URL(ctx)
+	url, err := l.node(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the broker's address: %w", err)
-	}
-	if err := CheckURL(url); err != nil {
 		return nil, err
 	}
 	conn, err := amqp.DialConfig(url, amqp.Config{
@@ -203,6 +201,20 @@ func (l *Link) dial(ctx context.Context) (*amqp.Connection, error) {
 		return nil, explain("connect to the broker", err)
 	}
 	return conn, nil
+}
+
+// node returns the URL of the node whose turn it is.
+func (l *Link) node(ctx context.Context) (string, error) {
+	text, err := l.cfg.URL(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the broker's address: %w", err)
+	}
+	all := nodes(text)
+	l.mu.Lock()
+	url := all[l.tried%len(all)]
+	l.tried++
+	l.mu.Unlock()
+	return url, checkURL(url)
 }
 
 func (l *Link) backoff(fails int) time.Duration {

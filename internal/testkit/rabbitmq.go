@@ -104,19 +104,7 @@ type BrokerNode struct {
 // tests that need none of it for themselves use [RabbitMQ].
 func RabbitMQNode(t testing.TB) *BrokerNode {
 	t.Helper()
-	script, err := findScript("rabbitmq.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not t.TempDir: the server's own user must reach it.
-	folder, err := os.MkdirTemp("", "sallyport-rabbitmq.")
-	if err == nil {
-		err = os.Chmod(folder, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &BrokerNode{t: t, script: script, folder: folder}
+	n := newBrokerNode(t)
 	t.Cleanup(func() { n.run("stop") })
 	server := n.run("start")
 	n.Broker = brokerOf(t, server, n.run("api"))

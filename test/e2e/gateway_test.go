@@ -91,8 +91,13 @@ func ask[T any](g *gateway, args ...string) T {
 // ledger is the orders route's account, as audit tells it; audit must find nothing.
 func (g *gateway) ledger() control.Ledger {
 	g.t.Helper()
+	return g.ledgerOf("orders")
+}
+
+func (g *gateway) ledgerOf(route string) control.Ledger {
+	g.t.Helper()
 	for _, l := range ask[control.AuditReport](g, "audit").Ledgers {
-		if l.Route == "orders" {
+		if l.Route == route {
 			return l
 		}
 	}
