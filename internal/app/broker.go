@@ -138,7 +138,7 @@ func queueConfig(s config.Settings, bindings []binding, owner string, left map[s
 		}
 		cfg.Routes = append(cfg.Routes, rabbitqueue.RouteConfig{
 			Name: b.route.Name(), Trail: trailOf(s).Has(b.route.Name()), Ordered: b.route.Ordered(), Lanes: lanes, Prefetch: max(q.Prefetch, lanes), MaxDepth: q.MaxDepth,
-			LongestWait: max(b.settings.Retry.Max, time.Second),
+			Native: b.settings.Native(), LongestWait: max(b.settings.Retry.Max, time.Second),
 		})
 	}
 	return cfg
@@ -176,4 +176,13 @@ func (g *Gateway) newExchange(b binding) event.Destination {
 		key = b.route.Name()
 	}
 	return rabbitmq.NewDestination(p, to.Exchange, key)
+}
+
+// feedNative is what a route needs whose application reads the queue: nothing
+// delivers, but it may itself be fed by another queue.
+func (g *Gateway) feedNative(b binding, owner string) error {
+	if b.settings.Arrives != config.ArrivesAMQP {
+		return nil
+	}
+	return g.addFeed(b, owner)
 }

@@ -58,6 +58,12 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 		if b.settings.Waits == config.WaitsNone {
 			continue // nothing of it waits for a dispatcher
 		}
+		if b.settings.Native() {
+			if err := g.feedNative(b, owner); err != nil {
+				return err
+			}
+			continue
+		}
 		follow, err := repliesOf(b, bindings)
 		if err != nil {
 			return err

@@ -189,6 +189,9 @@ func (d *decoder) checkTopics(path string, r Route) {
 
 // checkDestination wants exactly one way out.
 func (d *decoder) checkDestination(path string, r Route) {
+	if r.Native() {
+		return // it has none, which checkNative sees to
+	}
 	var keys, given []string
 	refused := false
 	for _, to := range destinations {

@@ -32,9 +32,10 @@ func (r RabbitMQ) Given() bool { return !r.URL.IsZero() || r.URLFile != "" }
 
 // Queue is how a route waits in the broker.
 type Queue struct {
-	Lanes    int `yaml:"lanes" default:"1" min:"1" max:"64" doc:"How many queues an ordered route is spread over by key. With one, one process at a time delivers the route; with more, processes share it and a key that keeps failing holds up one of them only. Drain the route before changing it."`
-	Prefetch int `yaml:"prefetch" default:"250" min:"1" max:"10000" doc:"How many messages of the route this process holds at once. CloudAMQP's shared plans cut a connection that holds over 1,000."`
-	MaxDepth int `yaml:"max_depth" default:"100000" min:"1" off:"no limit" doc:"How many events may wait before new ones are refused with 503 and Retry-After."`
+	Consumer string `yaml:"consumer" enum:"gateway,app" default:"gateway" doc:"Who reads the queue. gateway: it delivers to what the route names in to; app: the application reads it by AMQP itself, the route names nothing in to, and the account knows only what was accepted and what still waits (docs/native-consumers.md)."`
+	Lanes    int    `yaml:"lanes" default:"1" min:"1" max:"64" doc:"How many queues an ordered route is spread over by key. With one, one process at a time delivers the route; with more, processes share it and a key that keeps failing holds up one of them only. Drain the route before changing it."`
+	Prefetch int    `yaml:"prefetch" default:"250" min:"1" max:"10000" doc:"How many messages of the route this process holds at once. CloudAMQP's shared plans cut a connection that holds over 1,000."`
+	MaxDepth int    `yaml:"max_depth" default:"100000" min:"1" off:"no limit" doc:"How many events may wait before new ones are refused with 503 and Retry-After."`
 }
 
 // AMQP is a queue that a route reads.
@@ -111,6 +112,7 @@ func (d *decoder) checkRabbitMQ(s *Settings) {
 		if r.Waits != "" && r.Waits != WaitsRabbitMQ && (r.Waits != WaitsStore || !b.Given()) && d.isSet(path+".queue") {
 			d.wrong(path+".queue", "is not used by a route with waits: "+r.Waits, "remove it, or set waits: rabbitmq")
 		}
+		d.checkNative(path, r)
 		if r.Arrives == ArrivesAMQP && strings.TrimSpace(r.AMQP.Queue) == "" && !d.reported(path+".amqp.queue") {
 			d.wrong(path+".amqp.queue", "missing", "name the queue to read")
 		}

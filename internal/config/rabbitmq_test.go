@@ -30,6 +30,19 @@ func TestParse_ARouteWaitsInRabbitMQ(t *testing.T) {
 	}
 }
 
+func TestParse_LeavesTheQueueToTheApplication(t *testing.T) {
+	t.Parallel()
+	s := load(t, `rabbitmq: amqp://guest:guest@localhost/
+routes:
+  quote:
+    pattern: queue
+    queue: {consumer: app}
+`)
+	if r := s.Routes["quote"]; !r.Native() || r.Callout.Answer != "accept" {
+		t.Errorf("route %+v", r)
+	}
+}
+
 func TestParse_TakesTheNodesOfACluster(t *testing.T) {
 	t.Parallel()
 	const nodes = `"amqps://guest:a,b@one/v, amqps://guest:sec%40ret@two/v,amqp://guest:secret@localhost:5673/v"`
@@ -51,6 +64,8 @@ func TestParse_HoldsTheBrokerToItsRoutes(t *testing.T) {
 		"no broker":            {strings.Replace(queued, "rabbitmq: amqp://guest:guest@localhost/\n", "", 1), "rabbitmq.url: missing, but a route needs the broker"},
 		"in clear text":        {strings.Replace(queued, "localhost/\n", "mq.example/\n", 1), "rabbitmq.url: uses amqp: to another machine"},
 		"another protocol":     {strings.Replace(queued, "amqp://", "https://", 1), "not a broker's address"},
+		"native with to":       {strings.Replace(queued, "pattern: queue", "pattern: queue\n    queue: {consumer: app}", 1), "routes.quote.to: is not used by a route whose application reads the queue itself"},
+		"native with answer":   {strings.Replace(strings.Replace(queued, "pattern: queue", "pattern: queue\n    queue: {consumer: app}\n    callout: {answer: wait-then-accept 1s}", 1), "    to: {url: \"http://localhost:3000/quote\"}\n", "", 1), "routes.quote.callout.answer: is wait-then-accept 1s, but nobody hears"},
 		"nothing to read":      {read, "routes.quote.amqp.queue: missing"},
 		"queue without one":    {strings.Replace(queued, "pattern: queue", "pattern: rest\n    queue: {lanes: 2}", 1), "routes.quote.queue: is not used by a route with waits: none"},
 		"topic in the broker":  {minimal + "    waits: rabbitmq\n", "routes.orders.waits: is rabbitmq, which does not go with arrives: events"},

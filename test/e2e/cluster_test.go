@@ -80,7 +80,9 @@ func TestQueue_OutlivesEveryNodeOfACluster(t *testing.T) {
 	close(stages[len(stages)-1])
 	senders.Wait()
 	eventually(t, time.Minute, func() bool { return app.distinct() == len(ids) },
-		func() string { return fmt.Sprintf("%d of %d arrived\n%s", app.distinct(), len(ids), g.process.tail(20)) })
+		func() string {
+			return fmt.Sprintf("%d of %d arrived\n%s", app.distinct(), len(ids), g.process.tail(20))
+		})
 	if missing := app.missing(ids); len(missing) > 0 {
 		t.Errorf("lost: %v", missing)
 	}

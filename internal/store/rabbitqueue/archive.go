@@ -84,6 +84,9 @@ func (w *waiting) ledger(ctx context.Context) (l delivery.Ledger, missing int64,
 	if err != nil {
 		return l, 0, err
 	}
+	if w.cfg.Native {
+		return a.nativeLedger(&level), 0, nil
+	}
 	return a.ledger(&level), -a.surplus(int64(level.Waiting())), nil
 }
 
@@ -101,6 +104,9 @@ func (w *waiting) lastLedger(ctx context.Context, why error) (delivery.Ledger, e
 	w.gauge.mu.Lock()
 	last := w.gauge.last
 	w.gauge.mu.Unlock()
+	if w.cfg.Native {
+		return a.nativeLedger(&last), nil
+	}
 	return a.ledger(&last), nil
 }
 

@@ -40,6 +40,9 @@ type RouteConfig struct {
 	MaxDepth int
 	// Trail has what happens entered in the audit trail.
 	Trail bool
+	// Native leaves the queues to the application's own consumers: nothing is
+	// consumed here, and what has left the queues counts as delivered.
+	Native bool
 	// LongestWait is the longest wait of the route's schedule; it decides which
 	// retry queues there are. Default 1 h.
 	LongestWait time.Duration

@@ -122,6 +122,10 @@ func (q *Queue) measure(ctx context.Context) {
 			return
 		}
 		w.gauge.in.Add(-in)
+		if w.cfg.Native {
+			out = w.left(&level, in)
+			w.declareEarly(ctx)
+		}
 		w.gauge.take(level, float64(out)/q.cfg.Measure.Seconds())
 		if len(level.Missing) > 0 && len(level.Missing) < len(w.names.waiting())+1 {
 			w.declared.Store(false)

@@ -83,6 +83,9 @@ func (w *waiting) revival(h *held) rabbit.Publication {
 
 // revive enters dead letters as waiting and publishes them.
 func (w *waiting) revive(ctx context.Context, p contract.Posting, out []rabbit.Publication) error {
+	if w.cfg.Native {
+		return worst(w.q.publish(ctx, out)) // the register knows nothing of the application's dead letters
+	}
 	if _, err := w.q.deps.Register.Post(ctx, []contract.Posting{p}); err != nil {
 		return err
 	}
