@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -192,6 +193,10 @@ type publishing struct {
 	in     chan *pending
 	log    *slog.Logger
 
+	opened  time.Time   // when the channel was
+	kept    *pending    // what the channel before had taken and not written
+	refused atomic.Bool // the broker has refused a message on the channel
+
 	mu    sync.Mutex // guards what follows
 	ahead map[uint64]*pending
 }
@@ -221,6 +226,8 @@ func (l *publishing) serve(ctx context.Context, ch *amqp.Channel) error {
 	l.mu.Lock()
 	l.ahead = make(map[uint64]*pending, l.window)
 	l.mu.Unlock()
+	l.opened = time.Now()
+	l.refused.Store(false)
 	slots := make(chan struct{}, l.window)
 	lost := ch.NotifyClose(make(chan *amqp.Error, 1))
 	// Without buffers: a message's return is then taken in before its confirm.
@@ -238,18 +245,18 @@ func (l *publishing) serve(ctx context.Context, ch *amqp.Channel) error {
 // write writes what callers hand over.
 func (l *publishing) write(ctx context.Context, ch *amqp.Channel, slots chan struct{}, lost <-chan *amqp.Error) error {
 	for tag := uint64(1); ; {
-		var p *pending
-		select {
-		case p = <-l.in:
-		case err := <-lost:
-			return explain("publish", err)
-		case <-ctx.Done():
-			return ctx.Err()
+		p, err := l.take(ctx, lost)
+		if err != nil {
+			return err
+		}
+		if l.worn() {
+			l.kept = p
+			return l.drain(ctx, slots, lost)
 		}
 		select {
 		case slots <- struct{}{}:
 		case err := <-lost:
-			l.requeue(p)
+			l.kept = p
 			return explain("publish", err)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -268,13 +275,47 @@ func (l *publishing) write(ctx context.Context, ch *amqp.Channel, slots chan str
 	}
 }
 
-// requeue hands a message that was not written to the next channel.
-func (l *publishing) requeue(p *pending) {
-	select {
-	case l.in <- p:
-	default:
-		p.call.end(p.index, refused("publish", errors.New("the connection was lost")))
+// take waits for the next message: first the one that the channel before was left with.
+func (l *publishing) take(ctx context.Context, lost <-chan *amqp.Error) (*pending, error) {
+	if p := l.kept; p != nil {
+		l.kept = nil
+		return p, nil
 	}
+	select {
+	case p := <-l.in:
+		return p, nil
+	case err := <-lost:
+		return nil, explain("publish", err)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// wornAge is how old a channel must be to be replaced because the broker has
+// refused a message on it.
+const wornAge = time.Second
+
+// worn reports whether the channel should be replaced: a channel that was opened
+// while a quorum queue's leader was gone may hold on to that leader (RabbitMQ 3.10
+// does) and refuse everything for as long as that node is away, though the
+// queue has another one. A new channel asks who leads now.
+func (l *publishing) worn() bool {
+	return l.refused.Load() && time.Since(l.opened) > wornAge
+}
+
+// drain waits until everything written is answered, so that leaving the channel
+// leaves nothing unknown.
+func (l *publishing) drain(ctx context.Context, slots chan struct{}, lost <-chan *amqp.Error) error {
+	for range cap(slots) {
+		select {
+		case slots <- struct{}{}:
+		case err := <-lost:
+			return explain("publish", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return refused("publish", ErrNacked)
 }
 
 // listen takes in returns and confirms until the channel is gone.
@@ -325,6 +366,7 @@ func (l *publishing) confirmed(c amqp.Confirmation) {
 			Hint: "check the exchange's bindings", Err: fmt.Errorf("%w (exchange %q, routing key %q)", ErrReturned, p.out.Exchange, p.out.Key),
 		})
 	case !c.Ack:
+		l.refused.Store(true)
 		p.call.end(p.index, &event.Error{
 			Op: "publish", Happened: event.HappenedUnknown, Healing: event.Throttled,
 			Hint: "a queue has reached its limit or has no leader; look at it on the broker", Err: ErrNacked,
