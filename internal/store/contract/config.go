@@ -25,8 +25,8 @@ type Config struct {
 	// Poll is how often a waiting Claim looks again without having been woken:
 	// it bounds how late a due time or an expired lease is noticed. Default 1 s.
 	Poll time.Duration
-	// Memory bounds the payload bytes that SQLite keeps at hand for claims of
-	// events just appended; the rest is read back from the file. Default 32 MiB.
+	// Memory bounds the payload bytes that are kept at hand for claims of events
+	// just appended; the rest is read back. Default 32 MiB.
 	Memory int64
 
 	// Window bounds how many waiting events per route (per lane, where ordered)

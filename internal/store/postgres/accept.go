@@ -56,7 +56,7 @@ func (s *Store) runAccepts(ctx context.Context, calls []*call[*acceptCall]) erro
 			}
 		}
 	}
-	var accepted []string
+	var stored *eventRows
 	err := s.write(ctx, "accept arrivals", func(ctx context.Context, conn *pgx.Conn) error {
 		in := newArrivals(ids)
 		for _, c := range calls {
@@ -83,11 +83,11 @@ func (s *Store) runAccepts(ctx context.Context, calls []*call[*acceptCall]) erro
 			n := len(c.item.arrivals)
 			c.item.receipts, receipts = receipts[:n:n], receipts[n:]
 		}
-		accepted = rows.routeNames()
+		stored = rows
 		return nil
 	})
 	if err == nil {
-		s.wakes.everywhere(accepted...)
+		s.stored(stored)
 	}
 	return err
 }

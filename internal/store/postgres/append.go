@@ -50,7 +50,7 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 	if err != nil {
 		return err
 	}
-	var accepted []string
+	var stored *eventRows
 	err = s.write(ctx, "append events", func(ctx context.Context, conn *pgx.Conn) error {
 		for _, c := range calls {
 			c.err = nil
@@ -69,7 +69,7 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 			books.add(c.item, ids)
 			places.add(c.item.Append)
 		}
-		accepted = rows.routeNames()
+		stored = rows
 		batch := &pgx.Batch{}
 		if err := rows.store(ctx, s, conn, batch); err != nil {
 			return err
@@ -80,9 +80,15 @@ func (s *Store) runAppends(ctx context.Context, calls []*call[*appendCall]) erro
 		return conn.SendBatch(ctx, batch).Close()
 	})
 	if err == nil {
-		s.wakes.everywhere(accepted...)
+		s.stored(stored)
 	}
 	return err
+}
+
+// stored takes note of what has been committed.
+func (s *Store) stored(rows *eventRows) {
+	s.recent.put(rows.seqs, rows.events, time.Now())
+	s.wakes.everywhere(rows.routeNames()...)
 }
 
 // numberOf holds the numbers of the names in a group.
@@ -174,6 +180,8 @@ type eventRows struct {
 	refilled                  []bool
 	id, subject, okey, traces []string
 	data                      [][]byte
+	events                    []*event.Event
+	seqs                      []int64 // once they are stored
 
 	trail   *trailRows // nil where no route has an audit trail
 	trailed contract.TrailScope
@@ -193,6 +201,7 @@ func (r *eventRows) add(e *event.Event, ids numberOf) {
 	r.okey = append(r.okey, text(e.Key))
 	r.traces = append(r.traces, text(e.TraceParent))
 	r.data = append(r.data, e.Data)
+	r.events = append(r.events, e)
 	r.enter(e)
 }
 
@@ -220,16 +229,22 @@ func (r *eventRows) queue(s *Store, batch *pgx.Batch) {
 			SELECT nextval($12::text::regclass) AS seq, i.*
 			FROM unnest($1::integer[], $2::smallint[], $3::integer[], $4::timestamptz[], $5::boolean[],
 				$6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])
-				AS i (route, lane, kind, time, refilled, id, subject, okey, trace, data)
+				WITH ORDINALITY AS i (route, lane, kind, time, refilled, id, subject, okey, trace, data, place)
 		), payloads AS (
 			INSERT INTO @payloads (seq, data) SELECT seq, data FROM input
 		), events AS (
 			INSERT INTO @events (seq, route, lane, kind, accepted, time, refilled, id, subject, okey, trace)
 			SELECT seq, route, lane, kind, coalesce($11::timestamptz, now()), time, refilled, id, subject, okey, trace FROM input
+		), queue AS (
+			INSERT INTO @queue (route, lane, seq, due, claim, owner, attempts, redelivered, unanswered, accepted)
+			SELECT route, lane, seq, '-infinity', 0, '', 0, 0, false, coalesce($11::timestamptz, now()) FROM input
 		)
-		INSERT INTO @queue (route, lane, seq, due, claim, owner, attempts, redelivered, unanswered, accepted)
-		SELECT route, lane, seq, '-infinity', 0, '', 0, 0, false, coalesce($11::timestamptz, now()) FROM input`),
-		r.routes, r.lanes, r.kinds, r.times, r.refilled, r.id, r.subject, r.okey, r.traces, r.data, s.now(), s.prefix+"event_seq")
+		SELECT seq FROM input ORDER BY place`),
+		r.routes, r.lanes, r.kinds, r.times, r.refilled, r.id, r.subject, r.okey, r.traces, r.data, s.now(), s.prefix+"event_seq",
+	).Query(func(rows pgx.Rows) (err error) {
+		r.seqs, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		return err
+	})
 }
 
 // places are the new positions of a group.

@@ -60,15 +60,16 @@ func (s *Store) claim(ctx context.Context, req delivery.ClaimRequest) (claims []
 		return nil, s.cfg.Poll, err
 	}
 	query, args := s.claimQuery(route, req)
-	var kinds []int32
 	err = s.pool.Query(ctx, func(rows pgx.Rows) error {
-		c, kind, err := scanClaimed(rows)
-		c.Event.Route = req.Route
-		claims, kinds = append(claims, c), append(kinds, kind)
+		c, err := scanClaimed(rows)
+		claims = append(claims, c)
 		return err
 	}, query, args...)
 	if err == nil && len(claims) > 0 {
-		err = s.describe(ctx, claims, kinds)
+		err = s.fill(ctx, claims)
+	}
+	for i := range claims {
+		claims[i].Event.Route = req.Route
 	}
 	if err != nil || len(claims) > 0 {
 		return claims, 0, err
@@ -105,17 +106,10 @@ func (s *Store) untilDue(ctx context.Context, route int32) (time.Duration, error
 	return time.Duration(us) * time.Microsecond, err
 }
 
-// scanClaimed reads a row of the type claimed_event. The kind's words are missing.
-func scanClaimed(rows pgx.Rows) (c delivery.Claimed, kind int32, err error) {
+// scanClaimed reads a row of the type claim_made. The event is missing.
+func scanClaimed(rows pgx.Rows) (c delivery.Claimed, err error) {
 	var lane int16
-	var at *time.Time
-	var data []byte
-	e := &c.Event
-	err = rows.Scan(&c.Seq, &lane, &c.Token, &c.Attempt, &c.Redelivery, &c.Accepted,
-		&kind, &e.ID, &e.Subject, &at, &e.Key, &e.Refilled, &e.TraceParent, &data)
-	c.Lane, c.Accepted, e.Time, e.Data = int(lane), c.Accepted.UTC(), instant(at), data
-	for _, s := range []*string{&e.ID, &e.Subject, &e.Key, &e.TraceParent} {
-		*s = untext(*s)
-	}
-	return c, kind, err
+	err = rows.Scan(&c.Seq, &lane, &c.Token, &c.Attempt, &c.Redelivery, &c.Accepted)
+	c.Lane, c.Accepted = int(lane), c.Accepted.UTC()
+	return c, err
 }

@@ -17,14 +17,13 @@ const copyFrom = 64
 // them does. Their numbers are given in this transaction, as everywhere.
 func (r *eventRows) copyIn(ctx context.Context, s *Store, conn *pgx.Conn) error {
 	var accepted time.Time
-	var seqs []int64
 	if err := conn.QueryRow(ctx, "SELECT coalesce($3::timestamptz, now()), array_agg(nextval($1::text::regclass)) FROM generate_series(1, $2::integer)",
-		s.prefix+"event_seq", len(r.routes), s.now()).Scan(&accepted, &seqs); err != nil {
+		s.prefix+"event_seq", len(r.routes), s.now()).Scan(&accepted, &r.seqs); err != nil {
 		return err
 	}
 	at := stamp(accepted)
 	events, payloads, queue := newCopy(11), newCopy(2), newCopy(10)
-	for i, seq := range seqs {
+	for i, seq := range r.seqs {
 		events.row().int8(seq).int4(r.routes[i]).int2(r.lanes[i]).int4(r.kinds[i]).int8(at)
 		if when := r.times[i]; when == nil {
 			events.null()

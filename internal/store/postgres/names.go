@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 )
 
@@ -93,10 +92,9 @@ func (s *Store) find(ctx context.Context, name string) (id int32, err error) {
 	return id, err
 }
 
-// describe gives claimed events the words of their kinds. Kinds are never
-// removed, so it fails only with the connection; the claims then come back when
-// their lease has ended.
-func (s *Store) describe(ctx context.Context, claims []delivery.Claimed, kinds []int32) error {
+// describe gives events the words of their kinds. Kinds are never removed, so it
+// fails only with the connection.
+func (s *Store) describe(ctx context.Context, events []*event.Event, kinds []int32) error {
 	unknown := map[int32]bool{}
 	s.names.mu.Lock()
 	for i, id := range kinds {
@@ -105,22 +103,19 @@ func (s *Store) describe(ctx context.Context, claims []delivery.Claimed, kinds [
 			unknown[id] = true
 			continue
 		}
-		k.give(&claims[i].Event)
+		k.give(events[i])
 	}
 	s.names.mu.Unlock()
 	if len(unknown) == 0 {
 		return nil
 	}
 	found, err := s.readKinds(ctx, slices.Collect(maps.Keys(unknown)))
-	for try := 0; err != nil && try < 3; try++ { // the claims are made: it is worth another connection
-		found, err = s.readKinds(ctx, slices.Collect(maps.Keys(unknown)))
-	}
 	if err != nil {
 		return fmt.Errorf("read kinds: %w", err)
 	}
 	for i, id := range kinds {
 		if k, ok := found[id]; ok {
-			k.give(&claims[i].Event)
+			k.give(events[i])
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ type Store struct {
 	accepts *group[*acceptCall]
 	names   names
 	wakes   *wakes
+	recent  *recent
 	sql     sync.Map // statements by their unqualified text
 
 	once   sync.Once
@@ -69,7 +70,7 @@ func Open(ctx context.Context, cfg contract.Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{cfg: cfg, pool: pool, prefix: pgx.Identifier{cfg.Schema}.Sanitize() + ".", closed: make(chan struct{}), wakes: newWakes()}
+	s := &Store{cfg: cfg, pool: pool, prefix: pgx.Identifier{cfg.Schema}.Sanitize() + ".", closed: make(chan struct{}), wakes: newWakes(), recent: newRecent(cfg.Memory)}
 	if err := s.locate(ctx); err != nil {
 		pool.Close()
 		return nil, err
