@@ -73,6 +73,9 @@ func (f *field) typeCell() string {
 }
 
 func plural(name string) string {
+	if what, rest, ok := strings.Cut(name, " of "); ok {
+		return plural(what) + " of " + rest
+	}
 	if name == "text" || strings.HasSuffix(name, "s") {
 		return name
 	}

@@ -129,6 +129,7 @@ func (f *field) typeName() string {
 			"credential": "secret of 16 characters or more", "fingerprint": "SHA-256 of a public key",
 			"trailkey": "Ed25519 seed in base64", "publickey": "Ed25519 public key", "sealkey": "id:key", "redact": "path",
 			"answer": "wait, accept or wait-then-accept and a duration",
+			"developername": "developer name", "spanquery": "SOQL with {from} and {until}", "map": "jq expression",
 		}[f.kind]
 	case f.scalar == durationType:
 		return "duration"
