@@ -128,7 +128,7 @@ func (f *field) typeName() string {
 			"order": "record, none or a field", "endpoint": "URL", "broker": "broker URL", "signing": "signing secret",
 			"credential": "secret of 16 characters or more", "fingerprint": "SHA-256 of a public key",
 			"trailkey": "Ed25519 seed in base64", "publickey": "Ed25519 public key", "sealkey": "id:key", "redact": "path",
-			"answer": "wait, accept or wait-then-accept and a duration",
+			"answer":        "wait, accept or wait-then-accept and a duration",
 			"developername": "developer name", "spanquery": "SOQL with {from} and {until}", "map": "jq expression",
 		}[f.kind]
 	case f.scalar == durationType:
