@@ -16,9 +16,7 @@ step() {
 
 step "lint" scripts/lint.sh
 step "generated files are fresh" scripts/generate.sh --check
-step "tests" scripts/postgres.sh scripts/rabbitmq.sh go test -race -timeout 12m $(go list ./... | grep -v /test/e2e)
-# Processes that wait for each other: four at a time keep two cores busy.
-step "end to end" scripts/postgres.sh scripts/rabbitmq.sh go test -race -timeout 12m -parallel 4 ./test/e2e
+step "tests" scripts/postgres.sh scripts/rabbitmq.sh go test -race -timeout 12m ./...
 if [ -d test/clients ]; then
   step "clients that others wrote" scripts/clients.sh
 fi
