@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -110,14 +109,10 @@ func (r *rooms) endedInBroker(ctx context.Context, name string, ids []string) (m
 // Accept implements [route.Intake]. Arrivals of one call that wait in different
 // places are accepted one place after the other.
 func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.Receipt, error) {
-	own, ok := r.store.(route.Intake)
-	if !ok {
-		return nil, errors.New("the store keeps no events that are handed over yet")
-	}
 	inBroker := func(a route.Arrival) bool { return r.inBroker(a.Event.Route) }
 	switch {
 	case !slices.ContainsFunc(arrivals, inBroker):
-		return own.Accept(ctx, arrivals)
+		return r.store.Accept(ctx, arrivals)
 	case !slices.ContainsFunc(arrivals, func(a route.Arrival) bool { return !inBroker(a) }):
 		return r.broker().Accept(ctx, arrivals)
 	}
@@ -125,7 +120,7 @@ func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.R
 	for _, place := range []struct {
 		intake route.Intake
 		takes  func(route.Arrival) bool
-	}{{own, func(a route.Arrival) bool { return !inBroker(a) }}, {r.broker(), inBroker}} {
+	}{{r.store, func(a route.Arrival) bool { return !inBroker(a) }}, {r.broker(), inBroker}} {
 		var some []route.Arrival
 		var where []int
 		for i, a := range arrivals {
