@@ -81,15 +81,24 @@ func (w *waiting) hold(index int, d *rabbit.Delivery, now time.Time) *held {
 }
 
 // look asks the register, for as long as it takes.
-func (w *waiting) look(ctx context.Context, all []*held) (map[string]contract.Known, error) {
+func (w *waiting) look(ctx context.Context, all []*held) (known map[string]contract.Known, err error) {
 	ids := make([]string, len(all))
 	for i, h := range all {
 		ids[i] = h.event.ID
 	}
+	err = w.insist(ctx, func() (err error) {
+		known, err = w.q.deps.Register.Look(ctx, w.cfg.Name, ids)
+		return err
+	})
+	return known, err
+}
+
+// insist asks the register until it answers. It fails only when ctx is done.
+func (w *waiting) insist(ctx context.Context, ask func() error) error {
 	for fails := 1; ; fails++ {
-		known, err := w.q.deps.Register.Look(ctx, w.cfg.Name, ids)
+		err := ask()
 		if err == nil {
-			return known, nil
+			return nil
 		}
 		if fails == 1 || fails%10 == 0 {
 			w.log.Error("register does not answer", "err", err, "times", fails)
@@ -99,7 +108,7 @@ func (w *waiting) look(ctx context.Context, all []*held) (map[string]contract.Kn
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
@@ -240,9 +249,11 @@ func (w *waiting) bury(ctx context.Context, c *rabbit.Consumer, h *held, known m
 	}
 	entry := w.entry(h, delivery.DeadState, now)
 	entry.Record.History = append(entry.Record.History, delivery.Attempt{Number: h.attempts + 1, Started: now, Ended: now, Outcome: o})
-	if _, err := w.q.deps.Register.Post(ctx, []contract.Posting{{Route: w.cfg.Name, Entries: []contract.Entry{entry}}}); err != nil {
-		w.log.Error("dead letter is not in the register, its message comes again", "event_id", h.event.ID, "err", err)
-		return
+	if err := w.insist(ctx, func() error {
+		_, err := w.q.deps.Register.Post(ctx, []contract.Posting{{Route: w.cfg.Name, Entries: []contract.Entry{entry}}})
+		return err
+	}); err != nil {
+		return // closing: the message comes again, and is found to be dead or buried once more
 	}
 	w.ack(c, []*held{h})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/rabbit"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 	"github.com/sallyport-dev/sallyport/internal/store/rabbitqueue"
 	"github.com/sallyport-dev/sallyport/internal/testkit"
 )
@@ -81,6 +83,42 @@ func TestQueue_AnIDUsedForOtherContentBecomesADeadLetter(t *testing.T) {
 	dead, err := b.Peek(b.ctx, "orders", true, 10)
 	if err != nil || len(dead) != 1 || !strings.Contains(dead[0].Reason, "other content") || string(dead[0].Event.Data) != string(two.Event.Data) {
 		t.Fatalf("dead letters %+v, %v", dead, err)
+	}
+	b.wantSound()
+}
+
+// stubborn is a register that refuses the first entries of dead letters.
+type stubborn struct {
+	contract.Store
+	refusals atomic.Int32
+}
+
+func (s *stubborn) Post(ctx context.Context, all []contract.Posting) ([][]bool, error) {
+	for _, p := range all {
+		for _, e := range p.Entries {
+			if e.Record.State == delivery.DeadState && s.refusals.Add(-1) >= 0 {
+				return nil, errors.New("the register is away")
+			}
+		}
+	}
+	return s.Store.Post(ctx, all)
+}
+
+// What cannot be entered at first must not stay in this process's hands: nobody
+// would see it until the connection ends.
+func TestQueue_ADeadLetterIsEnteredWhenTheRegisterIsBack(t *testing.T) {
+	t.Parallel()
+	register := &stubborn{Store: openRegister(t)}
+	register.refusals.Store(2)
+	b := start(t, testkit.RabbitMQ(t).URL, register, nil)
+	one, two := arrival("e1", ""), arrival("e1", "")
+	one.Digest, two.Digest = []byte("one"), []byte("two")
+	b.accept(one)
+	b.settle(delivery.Done, 0, b.claim(1)...)
+	b.accept(two)
+	b.wantLedger(delivery.Ledger{Accepted: 2, Delivered: 1, Dead: 1})
+	if left := register.refusals.Load(); left >= 0 {
+		t.Errorf("the register was asked too seldom to have refused: %d refusals left", left)
 	}
 	b.wantSound()
 }
