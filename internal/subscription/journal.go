@@ -112,6 +112,12 @@ type Gap struct {
 	// Began is when the reading that Cursor belongs to began, Filled when all that
 	// is missing was stored; zero before.
 	Began, Filled time.Time
+	// Witness is the id of the oldest event that the source retained when the extent
+	// was found, empty if it retained none. The source must still have it after the refill.
+	Witness string
+	// Covered is the time up to which readings before this one have brought
+	// everything; zero unless the source dropped events while they ran.
+	Covered time.Time
 	// Read counts the events that the refill brought, Refilled those of them that
 	// were new to at least one route.
 	Read, Refilled int64

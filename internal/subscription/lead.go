@@ -33,6 +33,9 @@ type tenure struct {
 	// gapEvent is the gap event whose records could not be read, gapTries how often.
 	gapEvent string
 	gapTries int
+	// passes counts the readings of the current gap that were not enough. Receiver only
+	// until the stream has gone on, committer then.
+	passes int
 	// joined: the stored position is one that a stream of this tenure gave.
 	joined bool
 	// refused: the stored position is of no use, so begin at the earliest event.

@@ -61,6 +61,9 @@ func (t *tenure) recover(ctx context.Context, refusal error) bool {
 		t.log.Warn("gap opened", "gap", number, "cause", g.Cause, "from", g.From, "err", refusal)
 		t.setGap(&g)
 		t.countGap(1)
+	} else if cp.Moved.After(g.Opened) {
+		g = unread(g)
+		t.setGap(&g)
 	}
 	if err := t.remember(ctx, t.cfg.RecoverRecent); err != nil {
 		t.log.Error("recent event ids not read", "err", err)
@@ -70,6 +73,13 @@ func (t *tenure) recover(ctx context.Context, refusal error) bool {
 	t.refused, t.joined = true, false
 	t.become(Recovering, g.Detail+"; reading all retained events", "", time.Time{})
 	return true
+}
+
+// unread is a gap of which nothing counts as read: a position stored since it
+// opened is refused, too, so that events may be missing that came after what was read.
+func unread(g Gap) Gap {
+	g.Cursor, g.Began, g.Filled, g.Covered, g.Witness = nil, time.Time{}, time.Time{}, time.Time{}, ""
+	return g
 }
 
 func (t *tenure) setGap(g *Gap) {
@@ -109,6 +119,9 @@ type reach struct {
 	until   time.Time // of the first event, or of the keep-alive
 	overlap bool      // the first event is one we had, or older than the last we had
 	empty   bool      // a keep-alive: nothing is retained
+	first   string    // id of the first event
+	// position is that of the keep-alive, if it told one.
+	position event.Position
 }
 
 // reach judges from the first thing a recovering stream sent how far back the
@@ -122,11 +135,11 @@ func (t *tenure) reach(batch event.Batch) *reach {
 		return &reach{until: cp.EventTime}
 	}
 	if len(batch.Events) == 0 {
-		return &reach{until: batch.Received, empty: true}
+		return &reach{until: batch.Received, empty: true, position: batch.Position}
 	}
 	first := batch.Events[0]
 	old := !g.From.IsZero() && !first.Time.IsZero() && !first.Time.After(g.From)
-	return &reach{until: first.Time, overlap: old || t.known(first.ID)}
+	return &reach{until: first.Time, overlap: old || t.known(first.ID), first: first.ID}
 }
 
 // known reports whether a route has an event already.
@@ -152,13 +165,17 @@ func (t *tenure) rejoin(ctx context.Context, r reach) error {
 		g.Until = r.until
 	}
 	switch {
+	case t.passes > maxPasses:
+		t.passes = 0
+		g.From, g.State = t.covered(&g), GapLost
+		g.Detail += fmt.Sprintf("; the source dropped events while what is missing was read, %d times in a row. %s", maxPasses+1, remedy)
 	case !g.Filled.IsZero():
 		return t.closeFilled(ctx, g)
+	case g.State == GapRefilling && t.refill != nil:
+		return t.stayOpen(ctx, g)
 	case r.overlap:
 		g.State = GapRefilled
 		g.Detail += "; the retained events reach back to before the last one received, so nothing is missing"
-	case g.State == GapRefilling && t.refill != nil:
-		return t.stayOpen(ctx, g)
 	case r.empty:
 		g.State = GapLost
 		g.Detail += "; no event is retained, so whatever was published in between is lost. " + remedy
@@ -171,7 +188,10 @@ func (t *tenure) rejoin(ctx context.Context, r reach) error {
 
 // closeFilled ends a gap whose refill is complete.
 func (t *tenure) closeFilled(ctx context.Context, g Gap) error {
-	g.State = GapRefilled
+	g.State, t.passes = GapRefilled, 0
+	if g.Until.IsZero() {
+		g.Until = g.Began
+	}
 	g.Detail += fmt.Sprintf("; %d events were rebuilt, %d of them new", g.Read, g.Refilled)
 	return t.closeGap(ctx, g)
 }

@@ -21,31 +21,12 @@ var errRefillDue = errors.New("the stream waits for a refill")
 // state overwrite the newer; that is why a refill that lets the stream go on
 // begins anew.
 
-// hole reports whether what a stream sent first shows a hole that the refiller
-// can fill now. The span is then recorded, and the batch must be read again later.
-func (t *tenure) hole(ctx context.Context, r *reach) (bool, error) {
-	g, open := t.currentGap()
-	if !open || t.refill == nil || r.overlap || !t.putOffUntil().IsZero() {
-		return false, nil
-	}
-	if !g.Filled.IsZero() {
-		if time.Since(g.Began) <= t.cfg.Window {
-			return false, nil
-		}
-		// It took longer than the source retains events: there may be a new hole
-		// after what was read.
-		g.Filled, g.Began, g.Cursor = time.Time{}, time.Time{}, nil
-	}
-	g.State = GapRefilling
-	if !r.empty {
-		g.Until = r.until
-	}
-	return true, t.saveGap(ctx, g)
-}
-
 // saveGap stores a gap under the fence, trying again while the store fails.
-func (t *tenure) saveGap(ctx context.Context, g Gap) error {
-	a := Append{Subscription: t.cfg.Name, Fence: t.lease.Fence, Gap: &g}
+func (t *tenure) saveGap(ctx context.Context, g Gap) error { return t.saveGapAt(ctx, g, nil) }
+
+// saveGapAt stores a gap with a position that the source has told since, if any.
+func (t *tenure) saveGapAt(ctx context.Context, g Gap, position event.Position) error {
+	a := Append{Subscription: t.cfg.Name, Fence: t.lease.Fence, Position: position, Gap: &g}
 	if err := t.insist(ctx, "store gap", func() error { return t.journal.Append(ctx, a) }); err != nil {
 		return err
 	}
@@ -152,8 +133,7 @@ func (t *tenure) refillOnce(ctx context.Context) (moved bool, err error) {
 		g.Began = time.Now().UTC()
 	}
 	t.become(Refilling, "bringing back what is missing since "+g.From.UTC().Format(time.RFC3339), "", time.Time{})
-	span := event.Span{Object: g.Object, From: g.From.Add(-t.cfg.Overlap), Until: g.Until}
-	st, err := t.refill.Refill(ctx, span, g.Cursor)
+	st, err := t.refill.Refill(ctx, t.span(&g), g.Cursor)
 	if err == nil {
 		moved, err = t.drain(ctx, st, &g)
 		_ = st.Close()

@@ -15,10 +15,15 @@ type Refiller interface {
 	// resumed after is an error wrapping [event.ErrPositionRefused], from here or
 	// from Next.
 	//
-	// Each event carries the whole state of its record at the time it was read, so
-	// that together with all later events of the topic it leaves the record as it
-	// is. The same state has the same event id however often it is read.
+	// Where events stand for the states of records, each carries the whole state of its
+	// record at the time it was read, so that together with all later events of the
+	// topic it leaves the record as it is. The same state, or the same published
+	// event, has the same event id however often it is read.
 	Refill(ctx context.Context, span event.Span, after event.Position) (event.Stream, error)
+	// States reports whether a refill brings everything that changed from the
+	// beginning of the span until it is read. Otherwise it brings what was published
+	// between the span's ends.
+	States() bool
 	// Refetch returns the events that make up for a gap event (GAP_CREATE,
 	// GAP_UPDATE, GAP_DELETE, GAP_UNDELETE), which says that records changed but not how.
 	Refetch(ctx context.Context, gap event.Event) ([]event.Event, error)

@@ -64,6 +64,9 @@ func (r *Refiller) maker(org string, from time.Time) maker {
 	return maker{org: org, source: "salesforce/" + org + "/" + strings.TrimPrefix(r.cfg.Topic.String(), "/"), keyField: r.cfg.KeyField, from: from}
 }
 
+// States implements the engine's refiller: records are read as they are.
+func (*Refiller) States() bool { return true }
+
 // reserve asks the budget for API requests.
 func (r *Refiller) reserve(ctx context.Context, n int) error {
 	if r.cfg.Budget == nil {

@@ -78,6 +78,9 @@ func (r *Rows) Refill(ctx context.Context, span event.Span, after event.Position
 	}, nil
 }
 
+// States implements the engine's refiller: rows are what was published in the span.
+func (*Rows) States() bool { return false }
+
 // Refetch never succeeds: platform events have no gap events.
 func (*Rows) Refetch(_ context.Context, gap event.Event) ([]event.Event, error) {
 	return nil, &event.Error{

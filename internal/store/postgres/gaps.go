@@ -45,16 +45,16 @@ func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 
 // The columns of a gap, in the order of gapValues and scanGap.
 const (
-	gapColumns    = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read"
-	gapParameters = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::bytea, $12, $13, $14"
-	setGap        = "UPDATE @gaps SET (" + gapColumns + ") = (" + gapParameters + ") WHERE number = $15"
+	gapColumns    = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read, witness, covered"
+	gapParameters = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::bytea, $12, $13, $14, $15, $16"
+	setGap        = "UPDATE @gaps SET (" + gapColumns + ") = (" + gapParameters + ") WHERE number = $17"
 )
 
 // queueProgress replaces gaps that have not ended.
 func (s *Store) queueProgress(batch *pgx.Batch, calls []*call[*appendCall]) {
 	for _, c := range calls {
 		if g := c.item.Gap; g != nil && c.err == nil {
-			batch.Queue(s.q(setGap+" AND state IN ($16, $17)"),
+			batch.Queue(s.q(setGap+" AND state IN ($18, $19)"),
 				append(gapValues(*g), g.Number, string(subscription.GapOpen), string(subscription.GapRefilling))...)
 		}
 	}
@@ -65,6 +65,7 @@ func gapValues(g subscription.Gap) []any {
 	return []any{
 		text(g.Subscription), string(g.State), text(g.Cause), text(g.Detail), nullable(g.From), nullable(g.Until),
 		nullable(g.Opened), nullable(g.Closed), g.Refilled, text(g.Object), cursor, nullable(g.Began), nullable(g.Filled), g.Read,
+		text(g.Witness), nullable(g.Covered),
 	}
 }
 
@@ -88,12 +89,13 @@ func scanGap(row pgx.CollectableRow) (subscription.Gap, error) {
 	var g subscription.Gap
 	var state string
 	var cursor []byte
-	var from, until, opened, closed, began, filled *time.Time
+	var from, until, opened, closed, began, filled, covered *time.Time
 	err := row.Scan(&g.Number, &g.Subscription, &state, &g.Cause, &g.Detail, &from, &until, &opened, &closed, &g.Refilled,
-		&g.Object, &cursor, &began, &filled, &g.Read)
+		&g.Object, &cursor, &began, &filled, &g.Read, &g.Witness, &covered)
 	g.State = subscription.GapState(state)
 	g.Subscription, g.Cause, g.Detail, g.Object = untext(g.Subscription), untext(g.Cause), untext(g.Detail), untext(g.Object)
-	g.Cursor, g.Began, g.Filled = cursor, instant(began), instant(filled)
+	g.Cursor, g.Began, g.Filled, g.Covered = cursor, instant(began), instant(filled), instant(covered)
+	g.Witness = untext(g.Witness)
 	g.From, g.Until, g.Opened, g.Closed = instant(from), instant(until), instant(opened), instant(closed)
 	return g, err
 }

@@ -17,7 +17,7 @@ var errUnknownGap = errors.New("no such gap")
 func (s *Store) OpenGap(ctx context.Context, g subscription.Gap) (number int64, err error) {
 	err = s.write(ctx, "open gap", func(*task) func(*txn) error {
 		return func(tx *txn) error {
-			err := execute(tx.w.conn, "INSERT INTO gaps ("+gapColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", gapValues(g)...)
+			err := execute(tx.w.conn, "INSERT INTO gaps ("+gapColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", gapValues(g)...)
 			number = tx.w.conn.LastInsertRowID()
 			return err
 		}
@@ -40,8 +40,8 @@ func (s *Store) UpdateGap(ctx context.Context, g subscription.Gap) error {
 
 // The columns of a gap, in the order of gapValues and scanGap.
 const (
-	gapColumns = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read"
-	setGap     = "UPDATE gaps SET (" + gapColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?"
+	gapColumns = "subscription, state, cause, detail, span_from, span_until, opened, closed, refilled, object, cursor, began, filled, read, witness, covered"
+	setGap     = "UPDATE gaps SET (" + gapColumns + ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?"
 )
 
 // progress replaces a gap that has not ended.
@@ -61,6 +61,7 @@ func gapValues(g subscription.Gap) []any {
 	return []any{
 		g.Subscription, string(g.State), g.Cause, g.Detail, micros(g.From), micros(g.Until),
 		micros(g.Opened), micros(g.Closed), g.Refilled, g.Object, cursor, micros(g.Began), micros(g.Filled), g.Read,
+		g.Witness, micros(g.Covered),
 	}
 }
 
@@ -84,6 +85,7 @@ func scanGap(r row) subscription.Gap {
 		Opened: instant(r.ColumnInt64(7)), Closed: instant(r.ColumnInt64(8)), Refilled: r.ColumnInt64(9),
 		Object: r.ColumnText(10), Cursor: columnBytes(r.Stmt, 11),
 		Began: instant(r.ColumnInt64(12)), Filled: instant(r.ColumnInt64(13)), Read: r.ColumnInt64(14),
+		Witness: r.ColumnText(15), Covered: instant(r.ColumnInt64(16)),
 	}
 }
 

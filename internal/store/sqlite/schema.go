@@ -9,7 +9,7 @@ import (
 )
 
 // schemaVersion is the user_version of a file that this program writes.
-const schemaVersion = 7
+const schemaVersion = 8
 
 // The states of a row. In flight is not one of them: a claim changes only the
 // column of that name, which leaves the partial index alone.
@@ -128,7 +128,10 @@ ALTER TABLE events ADD COLUMN digest BLOB;
 CREATE TABLE ids (
 	id BLOB PRIMARY KEY, accepted INTEGER NOT NULL, until INTEGER NOT NULL, digest BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-`}, {script: registerSchema}, {script: batchSchema, then: toBatches}, {script: trailSchema}}
+`}, {script: registerSchema}, {script: batchSchema, then: toBatches}, {script: trailSchema}, {script: `
+ALTER TABLE gaps ADD COLUMN witness TEXT NOT NULL DEFAULT '';
+ALTER TABLE gaps ADD COLUMN covered INTEGER NOT NULL DEFAULT 0;
+`}}
 
 // upgrade leads from one version to the next.
 type upgrade struct {

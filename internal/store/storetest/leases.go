@@ -130,7 +130,7 @@ func gapsMoveWithEvents(s *suite) {
 	if err := st.Append(s.ctx, step); !errors.Is(err, subscription.ErrFenced) {
 		s.Fatalf("append under another fence: %v", err)
 	}
-	g.Filled = now.Add(time.Minute)
+	g.Filled, g.Witness, g.Covered = now.Add(time.Minute), "event\x001", now.Add(-time.Minute)
 	s.check(st.Append(s.ctx, subscription.Append{Subscription: "topic", Fence: l.Fence, Gap: &g}))
 	s.wantGap(st, g)
 	if cp, err := st.Checkpoint(s.ctx, "topic"); err != nil || cp.Position != nil || !cp.EventTime.IsZero() {

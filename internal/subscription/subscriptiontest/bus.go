@@ -16,6 +16,8 @@ type Bus struct {
 	KeepAlive time.Duration
 	// Credit is the most events in a batch.
 	Credit int
+	// Silent: keep-alives tell no position, as over CometD.
+	Silent bool
 
 	mu       sync.Mutex
 	events   []event.Event
@@ -166,6 +168,9 @@ func (s *stream) Next(ctx context.Context) (event.Batch, error) {
 		select {
 		case <-changed:
 		case <-quiet:
+			if b.Silent {
+				position = nil
+			}
 			return event.Batch{Position: position, Received: time.Now()}, nil
 		case <-ctx.Done():
 			return event.Batch{}, ctx.Err()

@@ -15,10 +15,13 @@ import (
 type Refiller struct {
 	// Credit is the most events in a batch; 10 unless set.
 	Credit int
+	// Published makes it one that brings events of the span, not states.
+	Published bool
 
 	mu       sync.Mutex
 	source   func(event.Span) []event.Event
 	refetch  func(event.Event) ([]event.Event, error)
+	ended    func()
 	fails    []error
 	asked    []event.Span
 	resumed  []event.Position
@@ -30,7 +33,7 @@ type Refiller struct {
 var _ subscription.Refiller = (*Refiller)(nil)
 
 // NewRefiller returns a refiller that brings what source says is missing, as it
-// is when it is opened.
+// is when it is ended.
 func NewRefiller(source func(event.Span) []event.Event) *Refiller {
 	return &Refiller{Credit: 10, source: source, breakAt: -1}
 }
@@ -40,6 +43,13 @@ func (r *Refiller) OnRefetch(f func(event.Event) ([]event.Event, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refetch = f
+}
+
+// OnRefill sets what happens when a refill has read all there is.
+func (r *Refiller) OnRefill(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = f
 }
 
 // Fail makes the next opens fail, one with each error.
@@ -91,6 +101,9 @@ func (r *Refiller) Refill(_ context.Context, span event.Span, after event.Positi
 	return s, nil
 }
 
+// States implements [subscription.Refiller].
+func (r *Refiller) States() bool { return !r.Published }
+
 // Refetch implements [subscription.Refiller].
 func (r *Refiller) Refetch(_ context.Context, gap event.Event) ([]event.Event, error) {
 	r.mu.Lock()
@@ -127,6 +140,9 @@ func (s *refillStream) Next(ctx context.Context) (event.Batch, error) {
 		return event.Batch{}, r.breakErr
 	}
 	if s.next >= len(s.events) {
+		if r.ended != nil {
+			r.ended()
+		}
 		return event.Batch{}, io.EOF
 	}
 	to := min(s.next+r.Credit, len(s.events))
