@@ -58,3 +58,17 @@ func (t *tenure) outlived(batch event.Batch) error {
 	}
 	return fmt.Errorf("no position was told before the stream ended, which is longer ago than the source retains events: %w", event.ErrPositionRefused)
 }
+
+// skipped says, by the first thing that a stream sent, whether the source has
+// dropped events after a gap that ended before any position was told: the stream then
+// begins at the oldest event again, and must find what it has or what is older.
+func (t *tenure) skipped(batch event.Batch) error {
+	if !t.refused || t.broken() || len(batch.Events) == 0 {
+		return nil
+	}
+	first := &batch.Events[0]
+	if t.known(first.ID) || !first.Time.After(t.checkpoint().EventTime) {
+		return nil
+	}
+	return fmt.Errorf("no position was told since the last gap, and what came after it is no longer retained: %w", event.ErrPositionRefused)
+}

@@ -1,6 +1,7 @@
 package subscription_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,37 @@ func TestSubscriber_ARestartDuringRecoveryDoesNotOpenASecondGap(t *testing.T) {
 		r.wantStored("orders", all)
 		if g := onlyGap(t, r); g.State != subscription.GapLost {
 			t.Errorf("gap: %+v", g)
+		}
+		r.halt()
+	})
+}
+
+// Over CometD a position is told some time after the events. What the source drops
+// before that, once the gap has ended, is a gap of its own.
+func TestSubscriber_WhatIsDroppedBeforeAPositionIsToldIsAGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, subscription.Config{})
+		r.bus.Silent = true
+		r.journal.Seed(topic, subscription.Checkpoint{Position: []byte("bad"), Moved: time.Now()})
+		r.start()
+		before := published(0, 3)
+		r.bus.Publish(before...)
+		r.wantStored("orders", before)
+		r.bus.Break(errors.New("reset")) // and nothing is dropped
+		time.Sleep(time.Minute)
+		onlyGap(t, r)
+		r.bus.Break(errors.New("reset"))
+		r.bus.Publish(published(3, 4)...)
+		time.Sleep(time.Millisecond)
+		kept := published(7, 2)
+		r.bus.Publish(kept...)
+		r.bus.Expire(2)
+		time.Sleep(time.Minute)
+		r.wantStored("orders", slices.Concat(before, kept))
+		gaps, err := r.journal.Gaps(t.Context(), topic)
+		if err != nil || len(gaps) != 2 || gaps[0].State != subscription.GapLost || !gaps[0].From.Equal(before[2].Time) || !gaps[0].Until.Equal(kept[0].Time) {
+			t.Errorf("gaps: %+v, %v", gaps, err)
 		}
 		r.halt()
 	})

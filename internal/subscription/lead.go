@@ -183,7 +183,7 @@ func (t *tenure) pause(ctx context.Context, err error) {
 	healing := event.HealingOf(err)
 	if errors.Is(err, event.ErrPositionRefused) {
 		healing = event.Transient // for us: there is another place to begin
-		if !t.refused && t.recover(ctx, err) {
+		if (!t.refused || !t.broken()) && t.recover(ctx, err) {
 			return // at once: the window may be closing
 		}
 	}

@@ -25,6 +25,12 @@ func (t *tenure) recovering() bool {
 	return t.joining
 }
 
+// broken reports whether there is a gap being dealt with.
+func (t *tenure) broken() bool {
+	_, open := t.currentGap()
+	return open
+}
+
 // currentGap returns a copy of the gap being dealt with, and whether there is one.
 func (t *tenure) currentGap() (Gap, bool) {
 	t.gapMu.Lock()

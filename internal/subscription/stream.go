@@ -180,7 +180,7 @@ func (t *tenure) receive(ctx context.Context, st event.Stream, q *pending, dog *
 			return served, err
 		}
 		if !served {
-			if err := t.outlived(batch); err != nil {
+			if err := errors.Join(t.outlived(batch), t.skipped(batch)); err != nil {
 				return served, err
 			}
 		}

@@ -16,7 +16,7 @@ type Bus struct {
 	KeepAlive time.Duration
 	// Credit is the most events in a batch.
 	Credit int
-	// Silent: keep-alives tell no position, as over CometD.
+	// Silent: no position is told, as over CometD for a while.
 	Silent bool
 
 	mu       sync.Mutex
@@ -155,6 +155,9 @@ func (s *stream) Next(ctx context.Context) (event.Batch, error) {
 			}
 			for i := s.next; i < to; i++ {
 				batch.Positions = append(batch.Positions, b.At(i))
+			}
+			if b.Silent {
+				batch.Position, batch.Positions = nil, nil
 			}
 			s.next = to
 			return batch, nil
