@@ -13,7 +13,8 @@ import (
 
 // Migrate creates schema if need be and brings it up to the newest of the
 // migrations in fsys. Processes that start at once take their turns; a schema
-// that is newer than the migrations is an error. The migrations are run with
+// that is newer than the migrations is an error, and so is an address that gives
+// no session of the server's own. The migrations are run with
 // schema as the search path, so they name no schema.
 func Migrate(ctx context.Context, cfg Config, schema string, fsys fs.FS) error {
 	cfg = cfg.WithDefaults()
@@ -27,6 +28,9 @@ func Migrate(ctx context.Context, cfg Config, schema string, fsys fs.FS) error {
 	}
 	// The lock is the session's: it goes with the connection, however that ends.
 	defer func() { _ = lock.Close(context.WithoutCancel(ctx)) }()
+	if err := alone(ctx, connConfig, lock); err != nil {
+		return Failure("connect to PostgreSQL", err)
+	}
 	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock($1)", lockOf("migrate "+schema)); err != nil {
 		return Failure("wait for other migrations", err)
 	}
@@ -35,6 +39,16 @@ func Migrate(ctx context.Context, cfg Config, schema string, fsys fs.FS) error {
 		return Failure("create schema", err)
 	}
 	return migrate(ctx, connConfig, quoted, fsys)
+}
+
+// alone is checkSession with a connection of its own.
+func alone(ctx context.Context, cfg *pgx.ConnConfig, conn *pgx.Conn) error {
+	other, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close(context.WithoutCancel(ctx)) }()
+	return checkSession(ctx, conn, other)
 }
 
 // createSchema creates the schema unless it is there: a user without the right
