@@ -10,9 +10,16 @@ import (
 const (
 	// laneWindow bounds the entries of one lane in memory. A blocked lane fills
 	// its window and then costs nothing more.
-	laneWindow = 128
+	laneWindow = 32
 	// laneLoad is how many rows one load of an ordered route reads at most.
 	laneLoad = 4096
+	// laneLead is how many events a lane may be ahead of the last one, so that what
+	// is claimed and settled together lies together in the file.
+	laneLead = 8192
+	// laneCrowd is how many lanes must have work for them to be kept together.
+	laneCrowd = 64
+	// laneLag is how many of them may lag behind.
+	laneLag = 16
 )
 
 // orderedLine is the line of an ordered route: a queue per lane, of which one
@@ -20,6 +27,9 @@ const (
 type orderedLine struct {
 	lanes  [delivery.Lanes]lane
 	window int
+	// from is where the load under way begins. A lane that has more before that in the
+	// file takes no part in it: it would miss what is in between.
+	from int64
 }
 
 // lane holds, in sequence, a prefix of what is unsettled in it: what waits and
@@ -63,13 +73,12 @@ func (l *orderedLine) adopt(e *entry) {
 	l.lanes[e.lane].flying++
 }
 
-// take hands out the oldest events of all lanes. Giving the lanes turns instead
-// would let the sparse ones run ahead, and each commit would then touch pages all
-// over the backlog.
+// take hands out the oldest events of all lanes.
 func (l *orderedLine) take(now int64, limit, run int) []*entry {
 	var taken []*entry
+	bound := l.bound(now)
 	for i := range l.lanes {
-		taken = append(taken, l.lanes[i].head(now, run)...)
+		taken = append(taken, l.lanes[i].head(now, bound, run)...)
 	}
 	// A lane's events stay in sequence, so what is cut off is the end of its run.
 	slices.SortFunc(taken, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
@@ -80,13 +89,34 @@ func (l *orderedLine) take(now int64, limit, run int) []*entry {
 	return taken
 }
 
+// bound returns the place beyond which nothing is handed out yet, so that the lanes
+// keep together: laneLead beyond the last lane but for laneLag of them. Those may lag
+// as far as they like, since a busy or slow key must not hold back the others, and where
+// few lanes have work nothing is bound. Sparse lanes would otherwise run ahead through
+// the whole backlog, and each commit would touch pages all over it.
+func (l *orderedLine) bound(now int64) int64 {
+	var heads [delivery.Lanes]int64
+	n := 0
+	for i := range l.lanes {
+		if ln := &l.lanes[i]; len(ln.queue) > 0 && (ln.flying > 0 || ln.queue[0].due <= now) {
+			heads[n] = ln.queue[0].seq
+			n++
+		}
+	}
+	if n < laneCrowd {
+		return forever
+	}
+	slices.Sort(heads[:n])
+	return heads[laneLag] + laneLead
+}
+
 // head returns the first entries of the lane that may be handed out, at most run.
-func (ln *lane) head(now int64, run int) []*entry {
+func (ln *lane) head(now, bound int64, run int) []*entry {
 	if ln.flying > 0 {
 		return nil
 	}
 	n := 0
-	for n < run && n < len(ln.queue) && ln.queue[n].due <= now {
+	for n < run && n < len(ln.queue) && ln.queue[n].due <= now && ln.queue[n].seq <= bound {
 		n++
 	}
 	return ln.queue[:n]
@@ -122,8 +152,9 @@ func (l *orderedLine) replace(e, n *entry) {
 }
 
 func (l *orderedLine) ready(now int64) bool {
+	bound := l.bound(now)
 	for i := range l.lanes {
-		if len(l.lanes[i].head(now, 1)) > 0 {
+		if len(l.lanes[i].head(now, bound, 1)) > 0 {
 			return true
 		}
 	}
@@ -142,33 +173,36 @@ func (l *orderedLine) wake() int64 {
 
 func (l *orderedLine) lost(int64) bool { return false }
 
-// hungry asks for a load once a lane with more in the file has run low. The
-// load then serves every lane that has room.
+// hungry asks for a load once a lane with more in the file has run low, from where
+// the lane furthest behind of those goes on. The load serves every lane that has room
+// and goes on there or later.
 func (l *orderedLine) hungry() (int64, int) {
-	low, from := false, forever
+	l.from = forever
 	for i := range l.lanes {
-		ln := &l.lanes[i]
-		if ln.spill == 0 || len(ln.queue) >= l.window {
-			continue
+		if ln := &l.lanes[i]; ln.spill != 0 && len(ln.queue) <= l.window/4 {
+			l.from = min(l.from, ln.spill)
 		}
-		from = min(from, ln.spill)
-		low = low || len(ln.queue) <= l.window/4
 	}
-	if !low {
+	if l.from == forever {
 		return 0, 0
 	}
-	return from, laneLoad
+	return l.from, laneLoad
+}
+
+// served reports whether the load under way is for a lane, too.
+func (l *orderedLine) served(ln *lane) bool {
+	return ln.spill >= max(l.from, 1) && len(ln.queue) < l.window
 }
 
 func (l *orderedLine) missing(seq int64, lane int) bool {
 	ln := &l.lanes[lane]
-	return ln.spill != 0 && seq >= ln.spill && len(ln.queue) < l.window
+	return l.served(ln) && seq >= ln.spill
 }
 
 func (l *orderedLine) loaded(to int64, end bool) {
 	for i := range l.lanes {
 		ln := &l.lanes[i]
-		if ln.spill == 0 || len(ln.queue) >= l.window {
+		if !l.served(ln) {
 			continue
 		}
 		ln.spill = max(ln.spill, to+1)

@@ -10,7 +10,7 @@ import (
 
 // shelfBytes bounds what the writer keeps of batches it has read: enough for
 // the claims of a backlog, which follow one another.
-const shelfBytes = 8 << 20
+const shelfBytes = 32 << 20
 
 // volume is a batch as it was read.
 type volume struct {
