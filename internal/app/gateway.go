@@ -41,6 +41,7 @@ type Gateway struct {
 	closers    []func() error // run in reverse order after everything has stopped
 
 	subscribers []*subscription.Subscriber
+	channels    *channels // nil where no topic is a pattern
 	dispatchers []*delivery.Dispatcher
 	troubles    []trouble                    // what keeps routes from being delivered, besides their destinations
 	acceptors   map[string]*callout.Acceptor // by route
@@ -110,6 +111,9 @@ func (g *Gateway) addControl(ctx context.Context, settings config.Settings, regi
 		Dispatchers: g.dispatcherStatus, Subscriptions: g.subscriptionStatus, Workers: g.workerStatus, Alarms: g.watcher.Alarms,
 		Version: env.Version, Started: time.Now().UTC(),
 	}
+	if g.channels != nil {
+		cfg.Patterns = g.channels.patterns
+	}
 	if g.budget != nil {
 		cfg.Budget = g.budget.Status
 	}
@@ -174,6 +178,8 @@ func (g *Gateway) subscriptionStatus() []subscription.Status {
 	for i, s := range g.subscribers {
 		all[i] = s.Status()
 	}
+	all = append(all, g.channels.status()...)
+	slices.SortFunc(all, func(a, b subscription.Status) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
@@ -181,7 +187,7 @@ func (g *Gateway) workerStatus() []control.Worker {
 	states := map[run.State]control.WorkerState{
 		run.Running: control.WorkerRunning, run.Waiting: control.WorkerRestarting, run.Failed: control.WorkerFailed,
 	}
-	health := g.supervisor.Health()
+	health := append(g.supervisor.Health(), g.channels.health()...)
 	all := make([]control.Worker, len(health))
 	for i, h := range health {
 		state, ok := states[h.State]

@@ -84,10 +84,14 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 		}
 	}
 	intake := subscription.NewMetrics(registry)
+	readers := &readers{g: g, org: org, owner: owner, metrics: intake, tracing: tracing, bindings: bindings}
 	for topic, fed := range byTopic(bindings) {
-		if err := g.addSubscriber(topic, fed, org, owner, intake, tracing); err != nil {
+		if err := g.addSubscriber(topic, fed, readers); err != nil {
 			return err
 		}
+	}
+	if err := g.addChannels(s, readers); err != nil {
+		return err
 	}
 	slices.SortFunc(g.subscribers, func(a, b *subscription.Subscriber) int { return strings.Compare(a.Name(), b.Name()) })
 	return nil
@@ -138,14 +142,32 @@ func sharedKeys(routes map[string]config.Route) map[string]string {
 	fields := map[string]string{}
 	for _, s := range routes {
 		for _, topic := range topicsOf(s) {
-			field := orderField(s.OrderBy)
-			if other, seen := fields[topic]; seen && other != field {
-				field = ""
-			}
-			fields[topic] = field
+			fields[topic] = sharedKey(topic, routes)
 		}
 	}
 	return fields
+}
+
+// sharedKey is the field that all routes order by which read the topic, or may come
+// to read a channel that the pattern stands for.
+func sharedKey(topic string, routes map[string]config.Route) string {
+	var fields []string
+	for _, s := range routes {
+		if slices.ContainsFunc(topicsOf(s), func(other string) bool { return salesforce.TopicsMeet(topic, other) }) {
+			fields = append(fields, orderField(s.OrderBy))
+		}
+	}
+	return agreed(fields)
+}
+
+// agreed returns what all say, "" if they differ.
+func agreed(all []string) string {
+	for _, one := range all {
+		if one != all[0] {
+			return ""
+		}
+	}
+	return all[0]
 }
 
 func orderField(orderBy string) string {
@@ -177,7 +199,19 @@ func byTopic(bindings []binding) map[string][]binding {
 	fed := map[string][]binding{}
 	for _, b := range bindings {
 		for _, topic := range b.route.Topics() {
-			fed[topic] = append(fed[topic], b)
+			if _, done := fed[topic]; !done && !salesforce.IsTopicPattern(topic) {
+				fed[topic] = feeding(topic, bindings)
+			}
+		}
+	}
+	return fed
+}
+
+// feeding returns the routes that a topic feeds, by name or by a pattern.
+func feeding(topic string, bindings []binding) (fed []binding) {
+	for _, b := range bindings {
+		if slices.ContainsFunc(b.route.Topics(), func(entry string) bool { return salesforce.TopicsMeet(topic, entry) }) {
+			fed = append(fed, b)
 		}
 	}
 	return fed
@@ -223,43 +257,9 @@ func orOff[T ~int | ~int64](v T) T {
 	return v
 }
 
-func (g *Gateway) addSubscriber(topic string, fed []binding, org *wires, owner string, metrics *subscription.Metrics, tracing *tracing) error {
-	parsed, err := salesforce.ParseTopic(topic)
-	if err != nil {
-		return err
-	}
-	key := orderField(fed[0].settings.OrderBy)
-	routes := make([]subscription.Route, len(fed))
-	earliest := false
-	for i, b := range fed {
-		routes[i] = b.route
-		earliest = earliest || b.settings.Start != "latest"
-		if orderField(b.settings.OrderBy) != key {
-			key = ""
-		}
-	}
-	source, err := org.source(parsed, key, fed[0].settings)
-	if err != nil {
-		return err
-	}
-	refiller, err := newRefiller(parsed, fed, key, org)
-	if err != nil {
-		return err
-	}
-	cfg := subscription.Config{Topic: topic, Holder: owner, Earliest: earliest, LeaseTTL: topicLease}
-	cfg.SourceKeeps = fed[0].settings.Managed != ""
-	if parsed.Legacy() {
-		cfg.Window = 24 * time.Hour
-	}
-	for _, b := range fed {
-		if b.route.Grouped() { // those of one topic agree
-			cfg.GroupQuiet, cfg.GroupMax = b.settings.Group.Quiet, b.settings.Group.Max
-		}
-	}
-	subscriber, err := subscription.New(cfg, subscription.Deps{
-		Source: source, Refiller: refiller, Journal: g.store, Leases: g.store, Routes: routes,
-		Metrics: metrics, Tracer: tracing.tracer, Log: g.log,
-	})
+// addSubscriber adds the subscription of a topic that the file names.
+func (g *Gateway) addSubscriber(topic string, fed []binding, readers *readers) error {
+	subscriber, err := readers.subscriber(topic, fed, false)
 	if err != nil {
 		return err
 	}

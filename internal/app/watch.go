@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +22,7 @@ import (
 // addWatch builds what tells people of trouble. Everything that is watched exists by then.
 func (g *Gateway) addWatch(s config.Alarms, owner string, registry *prometheus.Registry) (err error) {
 	deps := watch.Deps{
-		Facts: g.facts, Notebook: g.store, Lead: &watchLead{leases: g.store, owner: owner},
+		Facts: g.facts, Notebook: g.store, Lead: &lead{leases: g.store, name: watchLease, owner: owner},
 		Metrics: watch.NewMetrics(registry), Log: g.log.With("component", "watch"),
 	}
 	if s.URL.Reveal() != "" {
@@ -77,6 +76,7 @@ func (g *Gateway) facts(ctx context.Context) (watch.Facts, error) {
 		}
 		f.GapTopics = append(f.GapTopics, s.Name)
 	}
+	f.Topics = append(f.Topics, g.channels.patternFacts()...)
 	for _, w := range g.workerStatus() {
 		f.Workers = append(f.Workers, watch.Worker{Name: w.Name, Failed: w.State == control.WorkerFailed, Why: w.Why})
 	}
@@ -139,35 +139,3 @@ func routeFacts(dispatchers []delivery.Status, ledgers []delivery.Ledger) []watc
 
 // watchLease is the name of the lease that decides who sends notices.
 const watchLease = "watch"
-
-// watchLead is the lead of the watch, as a lease in the store.
-type watchLead struct {
-	leases subscription.Leases
-	owner  string
-
-	mu   sync.Mutex // guards held
-	held subscription.Lease
-}
-
-// Hold implements watch.Lead.
-func (l *watchLead) Hold(ctx context.Context, ttl time.Duration) (bool, error) {
-	lease, ok, err := l.leases.Acquire(ctx, watchLease, l.owner, ttl)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.held = subscription.Lease{}
-	if err == nil && ok {
-		l.held = lease
-	}
-	return err == nil && ok, err
-}
-
-// Yield implements watch.Lead.
-func (l *watchLead) Yield(ctx context.Context) error {
-	l.mu.Lock()
-	held := l.held
-	l.mu.Unlock()
-	if held.Name == "" {
-		return nil
-	}
-	return l.leases.Release(ctx, held)
-}

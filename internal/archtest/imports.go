@@ -23,7 +23,7 @@ type Room struct {
 
 var (
 	floor   = []string{"internal/event", "internal/salesforce", "internal/secret", "internal/sealed"}
-	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch", "internal/trail"}
+	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch", "internal/trail", "internal/roster"}
 	wires   = []string{
 		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
 		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
@@ -108,6 +108,10 @@ var Rooms = []Room{
 	},
 	{
 		Path: "internal/watch/...", May: floor,
+		Why: "an engine decides by the floor's words and interfaces of its own, so that it is tested without any system",
+	},
+	{
+		Path: "internal/roster", May: floor,
 		Why: "an engine decides by the floor's words and interfaces of its own, so that it is tested without any system",
 	},
 	{

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/orgsim/load"
 	simpage "github.com/sallyport-dev/sallyport/internal/orgsim/page"
+	"github.com/sallyport-dev/sallyport/internal/roster"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/trail"
 	"github.com/sallyport-dev/sallyport/internal/watch"
@@ -42,6 +43,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Route": reflect.TypeFor[control.RouteStatus](), "Ledger": reflect.TypeFor[control.Ledger](), "EventPage": reflect.TypeFor[control.EventPage](),
 		"Event": reflect.TypeFor[control.Event](), "Outcome": reflect.TypeFor[control.Outcome](), "Attempt": reflect.TypeFor[control.Attempt](),
 		"RedriveResult": reflect.TypeFor[control.RedriveResult](), "AuditReport": reflect.TypeFor[control.AuditReport](),
+		"Patterns": reflect.TypeFor[roster.Status](), "Pattern": reflect.TypeFor[roster.PatternStatus](),
 		"CatchUp": reflect.TypeFor[subscription.CatchUp](),
 		"Refill":  reflect.TypeFor[subscription.RefillStatus](), "Budget": reflect.TypeFor[budget.Status](), "Priority": reflect.TypeFor[budget.Line](),
 		"Allowance": reflect.TypeFor[budget.Allowance](),

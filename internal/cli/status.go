@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/control"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/roster"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 )
 
@@ -53,6 +54,7 @@ func (a *app) printStatus(s control.Status) {
 		fmt.Fprintf(a.Stdout, "  %s\n", a.coloured(cell{text: oneLine(r), colour: red}))
 	}
 	a.printSubscriptions(s.Subscriptions)
+	a.printPatterns(s.Patterns)
 	a.printRoutes(s.Routes)
 	a.printWorkers(s.Workers)
 	if len(s.Alarms) > 0 {
@@ -77,6 +79,23 @@ func (a *app) printSubscriptions(all []subscription.Status) {
 		})
 	}
 	a.table([]string{"TOPIC", "STATE", "SINCE", "EVENTS", "RECONNECTS", "LAST EVENT", "WINDOW LEFT", "ROUTES", "WHY"}, rows)
+}
+
+// printPatterns shows what patterns stand for, and what keeps that from being looked after.
+func (a *app) printPatterns(s *roster.Status) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintln(a.Stdout)
+	why := text(reason(s.Why, s.Hint))
+	if s.Why != "" {
+		why = why.in(colourIf(s.Failed, red))
+	}
+	var rows [][]cell
+	for _, p := range s.Patterns {
+		rows = append(rows, []cell{text(p.Pattern), number(len(p.Channels)), text(a.ago(s.Listed)), why})
+	}
+	a.table([]string{"PATTERN", "CHANNELS", "LISTED", "WHY"}, rows)
 }
 
 // doing is why a subscription is in its state, and how far it has come.

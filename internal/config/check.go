@@ -13,8 +13,6 @@ import (
 	"strings"
 
 	"github.com/itchyny/gojq"
-
-	"github.com/sallyport-dev/sallyport/internal/salesforce"
 )
 
 // objectForm is an API name; it goes into statements as it is.
@@ -33,8 +31,7 @@ func checkKind(kind, text string) error {
 	case "host:port":
 		return checkHostPort(text)
 	case "topic":
-		_, err := salesforce.ParseTopic(text)
-		return err
+		return checkTopic(text)
 	case "spanquery":
 		return checkSpanQuery(text)
 	case "developername":
@@ -127,7 +124,7 @@ func checkHostPort(text string) error {
 
 // topicPattern is what a topic looks like, for editors; [salesforce.ParseTopic]
 // is the judge.
-const topicPattern = `^/(event/[A-Za-z][A-Za-z0-9_]*|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn)|topic/[A-Za-z][A-Za-z0-9_]*|u/[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)$`
+const topicPattern = `^/(event/[A-Za-z][A-Za-z0-9_]*|(event|data)/([A-Za-z][A-Za-z0-9_]*)?\*[A-Za-z0-9_]*__chn|data/[A-Za-z][A-Za-z0-9_]*(ChangeEvent|ChangeEvents|__chn)|topic/[A-Za-z][A-Za-z0-9_]*|u/[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)$`
 
 var orderForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
@@ -202,6 +199,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	d.checkSharedRefills(s.Routes)
 	d.checkSharedGroups(s.Routes)
 	d.checkManaged(s.Routes)
+	d.checkPatterns(s.Routes)
 	d.checkCallers(s)
 	if read("listen") {
 		d.checkListen(s.Listen)

@@ -45,6 +45,7 @@ type Org struct {
 	PrivateKeyFile string        `yaml:"private_key_file" sample:"/etc/sallyport/org.pem" doc:"A PEM file with the RSA private key whose certificate the app knows. Needed by jwt-bearer."`
 	RefreshToken   secret.String `yaml:"refresh_token" sample:"${SF_REFRESH_TOKEN}" doc:"The refresh token of the user to act as. Needed by refresh-token."`
 	APIVersion     string        `yaml:"api_version" default:"67.0" pattern:"^[0-9]{2,3}\\.0$" doc:"The version of the Salesforce APIs, in quotes."`
+	ChannelPoll    time.Duration `yaml:"channel_poll" default:"5m" min:"1s" max:"24h" doc:"How often the org is asked which custom channels it has, where a route's topics are patterns (/event/*__chn); a tenth more or less. Each time costs one API request, for all routes and processes together. Also asked at a start and, at most every 30 seconds, when a connection to the org was renewed. The login's user needs View Setup and Configuration."`
 	PubSub         PubSub        `yaml:"pubsub" doc:"The Pub/Sub API endpoint."`
 }
 

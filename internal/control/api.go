@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
+	"github.com/sallyport-dev/sallyport/internal/roster"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
@@ -64,8 +65,11 @@ type Status struct {
 	Reasons       []string              `json:"reasons"`
 	Workers       []Worker              `json:"workers"`
 	Subscriptions []subscription.Status `json:"subscriptions"`
-	Routes        []RouteStatus         `json:"routes"`
-	OpenGaps      int                   `json:"open_gaps"`
+	// Patterns is how topics that are patterns of custom channels stand; absent where
+	// no route has one. Their channels are among the subscriptions.
+	Patterns *roster.Status `json:"patterns,omitempty"`
+	Routes   []RouteStatus  `json:"routes"`
+	OpenGaps int            `json:"open_gaps"`
 	// Alarms are those that are active, the worst first.
 	Alarms []watch.Alarm `json:"alarms"`
 	// Budget is how the org's API requests are used; null when only a store was asked.

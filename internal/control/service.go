@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/roster"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
@@ -40,6 +41,8 @@ type Config struct {
 	Workers       func() []Worker
 	// Alarms lists the alarms that are active; nil where nobody watches.
 	Alarms func(ctx context.Context) ([]watch.Alarm, error)
+	// Patterns is how topics that are patterns stand; nil where none is.
+	Patterns func() *roster.Status
 	// Budget is how the org's API requests are used; nil where nobody knows.
 	Budget func() budget.Status
 
@@ -118,6 +121,9 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 		out.Reasons = append(out.Reasons, "the alarms cannot be read")
 	}
 	out.Alarms = alarms
+	if s.config.Patterns != nil {
+		out.Patterns = s.config.Patterns()
+	}
 	if s.config.Budget != nil {
 		b := s.config.Budget()
 		out.Budget = &b

@@ -128,9 +128,10 @@ func (a *API) channels() *entity {
 		name: "PlatformEventChannel",
 		list: func() []map[string]any {
 			return rows(b.Channels(), func(c *bus.Channel) map[string]any {
+				namespace, name := channelNames(c.Name)
 				return map[string]any{
-					"Id": string(c.ID), "FullName": c.Name, "DeveloperName": strings.TrimSuffix(c.Name, "__chn"), "MasterLabel": c.Label,
-					"ChannelType": c.Type, "Metadata": metadata{c.Type, c.Label},
+					"Id": string(c.ID), "FullName": c.Name, "DeveloperName": name, "NamespacePrefix": orNull(namespace), "MasterLabel": c.Label,
+					"Language": "en_US", "ManageableState": manageable(namespace), "ChannelType": c.Type, "Metadata": metadata{c.Type, c.Label},
 				}
 			})
 		},
@@ -147,6 +148,23 @@ func (a *API) channels() *entity {
 			return err
 		},
 	}
+}
+
+// channelNames takes a channel's full name apart: the namespace of the package that
+// it came with, and the developer name, which has no suffix.
+func channelNames(full string) (namespace, name string) {
+	name = strings.TrimSuffix(full, "__chn")
+	if before, after, packaged := strings.Cut(name, "__"); packaged {
+		return before, after
+	}
+	return "", name
+}
+
+func manageable(namespace string) string {
+	if namespace != "" {
+		return "installed"
+	}
+	return "unmanaged"
 }
 
 type memberMetadata struct {

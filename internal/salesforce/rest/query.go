@@ -18,6 +18,9 @@ type Query struct {
 	SOQL string
 	// All includes deleted and archived records (queryAll).
 	All bool
+	// Tooling asks the Tooling API, which has the org's metadata as records. Its
+	// objects are not those of the data API.
+	Tooling bool
 	// BatchSize is the hint for records per page, 200 to 2,000; 0 leaves it to Salesforce.
 	BatchSize int
 }
@@ -40,6 +43,9 @@ func (c *Client) QueryPage(ctx context.Context, q Query) (Page, error) {
 	resource := "/query/?q="
 	if q.All {
 		resource = "/queryAll/?q="
+	}
+	if q.Tooling {
+		resource = "/tooling" + resource
 	}
 	return c.page(ctx, c.call.Base()+resource+url.QueryEscape(q.SOQL), q)
 }
