@@ -240,3 +240,32 @@ func TestOthers_ArePassedOn(t *testing.T) {
 		t.Errorf("without a session: %d", status)
 	}
 }
+
+// A listing of channels names them by developer name and namespace, as the Tooling
+// API does; the topic has both, and the suffix.
+func TestTooling_ListsChannels(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, c := range []bus.Channel{{Name: "Orders__chn", Type: "event", Label: "Orders"}, {Name: "acme__Sales__chn"}} {
+		if _, err := s.bus.DeclareChannel(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := base + "/tooling/query/?q=" + url.QueryEscape("SELECT Id, DeveloperName, NamespacePrefix, ChannelType, MasterLabel, ManageableState, Language FROM PlatformEventChannel")
+	status, answer := s.call(t, http.MethodGet, q, "")
+	records, _ := answer["records"].([]any)
+	if status != http.StatusOK || len(records) != 2 {
+		t.Fatalf("%d %v", status, answer)
+	}
+	for i, want := range []map[string]any{
+		{"DeveloperName": "Orders", "NamespacePrefix": nil, "ChannelType": "event", "MasterLabel": "Orders", "ManageableState": "unmanaged", "Language": "en_US"},
+		{"DeveloperName": "Sales", "NamespacePrefix": "acme", "ChannelType": "data", "MasterLabel": "acme__Sales__chn", "ManageableState": "installed", "Language": "en_US"},
+	} {
+		got, _ := records[i].(map[string]any)
+		delete(got, "Id")
+		delete(got, "attributes")
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("record %d (-want +got):\n%s", i, d)
+		}
+	}
+}

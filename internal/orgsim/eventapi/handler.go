@@ -87,6 +87,9 @@ func (a *API) find(w http.ResponseWriter, r *http.Request) func() error {
 		}
 		return func() error { return c.serve() }
 	}
+	if m := schemaPath.FindStringSubmatch(r.URL.Path); m != nil {
+		return func() error { return a.eventSchema(w, r, m[1], m[2]) }
+	}
 	if m := queryPath.FindStringSubmatch(r.URL.Path); m != nil {
 		q := parseQuery(r.URL.Query().Get("q"))
 		if q == nil {
