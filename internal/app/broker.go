@@ -87,8 +87,8 @@ func brokerURL(s config.RabbitMQ) func(context.Context) (string, error) {
 
 // addBroker opens the broker and the queues of the routes that wait in it, or have.
 func (g *Gateway) addBroker(ctx context.Context, s config.Settings, bindings []binding, owner string) error {
-	g.rooms = &rooms{store: g.store, keys: g.keys, began: time.Now(), log: g.log}
-	if err := g.rooms.recall(ctx, s, bindings); err != nil {
+	g.rooms = &rooms{store: g.store, shelter: g.store, keys: g.keys, began: time.Now(), log: g.log}
+	if err := errors.Join(g.rooms.recall(ctx, s, bindings), g.addGate(ctx, bindings)); err != nil {
 		return err
 	}
 	if !s.UsesRabbitMQ() && len(g.rooms.left) == 0 {

@@ -18,9 +18,11 @@ import (
 // rooms are the places where events wait, as one: the store, and the broker for
 // the routes that wait there. A route may have events in both, after it has moved.
 type rooms struct {
-	store  store.Store
-	queues *rabbitqueue.Queue // nil where no route waits in a broker, or has
-	keys   *sealed.Keyring    // the store has them, too
+	store store.Store
+	// shelter is the store's door for what others hand over.
+	shelter route.Intake
+	queues  *rabbitqueue.Queue // nil where no route waits in a broker, or has
+	keys    *sealed.Keyring    // the store has them, too
 	// left are routes that have moved from the broker to the store, and moved
 	// those that went the other way: both are emptied where they waited before.
 	left, moved map[string]bool
@@ -112,7 +114,7 @@ func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.R
 	inBroker := func(a route.Arrival) bool { return r.inBroker(a.Event.Route) }
 	switch {
 	case !slices.ContainsFunc(arrivals, inBroker):
-		return r.store.Accept(ctx, arrivals)
+		return r.shelter.Accept(ctx, arrivals)
 	case !slices.ContainsFunc(arrivals, func(a route.Arrival) bool { return !inBroker(a) }):
 		return r.broker().Accept(ctx, arrivals)
 	}
@@ -120,7 +122,7 @@ func (r *rooms) Accept(ctx context.Context, arrivals []route.Arrival) ([]route.R
 	for _, place := range []struct {
 		intake route.Intake
 		takes  func(route.Arrival) bool
-	}{{r.store, func(a route.Arrival) bool { return !inBroker(a) }}, {r.broker(), inBroker}} {
+	}{{r.shelter, func(a route.Arrival) bool { return !inBroker(a) }}, {r.broker(), inBroker}} {
 		var some []route.Arrival
 		var where []int
 		for i, a := range arrivals {

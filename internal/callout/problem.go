@@ -25,6 +25,7 @@ const (
 	CodeAppLost      = "app_connection_lost"
 	CodeAppAnswer    = "app_answer_unusable"
 	CodeStore        = "store_unavailable"
+	CodeFull         = "route_full"
 	CodeStopping     = "stopping"
 	CodeBehind       = "behind_failed"
 	CodeUndelivered  = "not_delivered"
@@ -76,6 +77,10 @@ func storeProblem(err error) *Problem {
 	if e, ok := errors.AsType[*event.Error](err); ok {
 		p.Happened = e.Happened
 		p.After = max(p.After, e.After)
+		if e.Healing == event.Throttled && e.Happened == event.HappenedNo && e.Err != nil {
+			p.Code, p.What = CodeFull, e.Err.Error()
+			p.Next = "nothing was stored: send it again after Retry-After; the gateway's operator sees: " + e.Hint
+		}
 		if e.Healing == event.Permanent {
 			p.Status, p.Retry, p.After = 500, false, 0
 			p.Next = "the gateway's operator must see its log"

@@ -37,15 +37,15 @@ var presets = map[string]struct{ arrives, waits string }{
 // arrivals says of each way in where its events may wait (the first unless the
 // route says otherwise) and which of the keys that belong to some ways only it uses.
 var arrivals = map[string]struct{ waits, uses []string }{
-	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore, WaitsRabbitMQ}, uses: []string{"callout", "callers", "schema", "remember"}},
+	ArrivesCallout: {waits: []string{WaitsNone, WaitsStore, WaitsRabbitMQ}, uses: []string{"callout", "callers", "schema", "remember", "max_waiting"}},
 	ArrivesEvents:  {waits: []string{WaitsStore}, uses: []string{"topic", "topics", "transport", "start", "refill"}},
-	ArrivesHTTP:    {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "schema", "remember"}},
+	ArrivesHTTP:    {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "schema", "remember", "max_waiting"}},
 
-	ArrivesOutboundMessage: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "remember", "outbound_message"}},
+	ArrivesOutboundMessage: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"callers", "remember", "max_waiting", "outbound_message"}},
 
 	ArrivesReply: {waits: []string{WaitsStore}},
 
-	ArrivesAMQP: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"amqp", "remember"}},
+	ArrivesAMQP: {waits: []string{WaitsStore, WaitsRabbitMQ}, uses: []string{"amqp", "remember", "max_waiting"}},
 }
 
 // destinations are the ways out, of which a route names exactly one in "to", and
@@ -76,6 +76,9 @@ func (s Settings) UsesOrg() bool {
 	}
 	return false
 }
+
+// TakesIn reports whether others hand the route's events over, so that they can be refused.
+func (r Route) TakesIn() bool { return slices.Contains(arrivals[r.Arrives].uses, "max_waiting") }
 
 // HasOrg reports whether the file names an org.
 func (s Settings) HasOrg() bool { return s.Org.LoginURL != "" || s.Org.ClientID != "" }

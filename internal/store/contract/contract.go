@@ -36,6 +36,8 @@ type Store interface {
 	Register
 	trail.Book
 
+	// Depths tells how much of each route waits, as the accounts say: cheap whatever waits.
+	Depths(ctx context.Context) ([]delivery.Depth, error)
 	// Sweep removes what retention no longer asks for, in small steps that leave
 	// room for other work, and reports what it removed. Waiting events and dead
 	// letters are never touched. Cancelling ctx ends it early; what was removed

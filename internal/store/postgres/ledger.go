@@ -36,6 +36,24 @@ func (s *Store) Ledgers(ctx context.Context) (ledgers []delivery.Ledger, err err
 	return ledgers, err
 }
 
+// Depths implements contract.Store.
+func (s *Store) Depths(ctx context.Context) (depths []delivery.Depth, err error) {
+	err = s.read(ctx, "read depths", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.q(`SELECT r.name, sum(l.accepted - l.delivered - l.dead)::bigint, sum(l.delivered + l.dead)::bigint
+			FROM @ledger l JOIN @routes r ON r.id = l.route GROUP BY r.name`))
+		if err != nil {
+			return err
+		}
+		depths, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d delivery.Depth, err error) {
+			err = row.Scan(&d.Route, &d.Waiting, &d.Ended)
+			d.Route = untext(d.Route)
+			return d, err
+		})
+		return err
+	})
+	return depths, err
+}
+
 // tally is what an audit counts of one route.
 type tally struct {
 	route                                  string

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/rabbit"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
@@ -161,19 +162,10 @@ func (w *waiting) admit(ctx context.Context) error {
 		return nil
 	}
 	return &event.Error{
-		Op: "accept event", Happened: event.HappenedNo, Healing: event.Throttled, After: drainTime(depth, w.cfg.MaxDepth, rate),
+		Op: "accept event", Happened: event.HappenedNo, Healing: event.Throttled, After: delivery.DrainTime(depth, w.cfg.MaxDepth, rate),
 		Hint: "let consumers catch up, or add some; rabbitmq.max_depth is the limit",
 		Err:  fmt.Errorf("%d events of route %s wait, the limit is %d", depth, w.cfg.Name, w.cfg.MaxDepth),
 	}
-}
-
-// drainTime is how long it takes at the present rate until a tenth is free.
-func drainTime(depth, limit int, rate float64) time.Duration {
-	excess := float64(depth) - 0.9*float64(limit)
-	if rate < 0.1 {
-		return time.Minute
-	}
-	return min(max(time.Duration(excess/rate*float64(time.Second)).Round(time.Second), time.Second), time.Minute)
 }
 
 // writeOffAfter is how long nothing must have waited before a surplus is

@@ -27,6 +27,19 @@ func (a *archive) Ledgers(ctx context.Context) (ledgers []delivery.Ledger, err e
 	return ledgers, nil
 }
 
+// Depths implements contract.Store.
+func (a *archive) Depths(ctx context.Context) (depths []delivery.Depth, err error) {
+	err = a.read(ctx, func(c *conn) error {
+		return c.query("SELECT name, accepted - delivered - dead, delivered + dead FROM routes", nil, func(r row) {
+			depths = append(depths, delivery.Depth{Route: r.ColumnText(0), Waiting: r.ColumnInt64(1), Ended: r.ColumnInt64(2)})
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read depths: %w", err)
+	}
+	return depths, nil
+}
+
 // tally is what an audit counts of one route.
 type tally struct {
 	number                                 int64

@@ -16,10 +16,28 @@ var ledgerTests = []test{
 	{"Audit_FindsAFalseCount", auditFinds(InflateAccepted, "accepted 10, but found 5")},
 	{"Audit_FindsAFalseRedelivery", auditFinds(InflateRedelivered, "redelivered 1, but found 0")},
 	{"Audit_FindsALostPayload", auditFinds(LosePayload, "1 waiting or dead events have lost their payload")},
+	{"Depths_AgreeWithTheLedgers", depths},
 	{"Sweep_RemovesPayloadsBeforeRecords", sweepRetention},
 	{"Sweep_KeepsWhatIsWaitingOrDead", sweepKeeps},
 	{"Sweep_KeepsTheSequenceRising", sweepSequence},
 	{"Sweep_RemovesRecordsBesideOthers", sweepBeside},
+}
+
+// depths compares the cheap count with the counted one, in every state of events.
+func depths(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 9)...)
+	claims := s.claimAll(st, 4)
+	s.settle(st, delivery.Done, time.Time{}, claims[:2]...)
+	s.settle(st, delivery.Dead, time.Time{}, claims[2])
+	s.settle(st, delivery.Again, time.Time{}, claims[3])
+	l := s.adds(st)
+	got, err := st.Depths(s.ctx)
+	s.check(err)
+	want := []delivery.Depth{{Route: orders, Waiting: 6, Ended: 3}}
+	if diff := cmp.Diff(want, got); diff != "" || l.Waiting != 6 {
+		s.Fatalf("ledger %+v, depths (-want +got):\n%s", l, diff)
+	}
 }
 
 // auditFinds tampers with a clean store and expects the audit to say so.
