@@ -151,6 +151,18 @@ func (c *channels) health() []run.Health {
 	return c.crew.Health()
 }
 
+// perhapsGone reports whether a topic that cannot be read is a channel that may have
+// been deleted: the org has not been asked since. It is no alarm before it was.
+func (c *channels) perhapsGone(s subscription.Status) bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	_, found := c.reading[s.Topic]
+	c.mu.Unlock()
+	return found && !c.roster.Status().Listed.After(s.Since)
+}
+
 // patternFacts are the patterns as the watch sees them: one that cannot be followed is
 // a topic that cannot be read.
 func (c *channels) patternFacts() (facts []watch.Topic) {

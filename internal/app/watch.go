@@ -72,7 +72,9 @@ func (g *Gateway) facts(ctx context.Context) (watch.Facts, error) {
 	var f watch.Facts
 	for _, s := range g.subscriptionStatus() {
 		if s.State != subscription.Standby && s.State != subscription.Stopped {
-			f.Topics = append(f.Topics, topicFacts(s))
+			fact := topicFacts(s)
+			fact.Failed = fact.Failed && !g.channels.perhapsGone(s)
+			f.Topics = append(f.Topics, fact)
 		}
 		f.GapTopics = append(f.GapTopics, s.Name)
 	}

@@ -43,7 +43,9 @@ func newWatched(t *testing.T, keepalive, alarms string) *watched {
 func (w *watched) told(id string, want ...string) watch.Notice {
 	w.t.Helper()
 	eventually(w.t, 40*time.Second, func() bool { return slices.Equal(w.pager.took(id), want) },
-		func() string { return fmt.Sprintf("%s: told %q, want %q\n%s", id, w.pager.took(id), want, w.gateway.process.tail(10)) })
+		func() string {
+			return fmt.Sprintf("%s: told %q, want %q\n%s", id, w.pager.took(id), want, w.gateway.process.tail(10))
+		})
 	w.pager.mu.Lock()
 	defer w.pager.mu.Unlock()
 	for _, n := range slices.Backward(w.pager.notices) {

@@ -108,7 +108,7 @@ const (
 func wild(g *gateway, transport string) *gateway {
 	g.t.Helper()
 	g.change("topic: "+orderTopic, "topic: "+wildTopic+"\n    transport: "+transport)
-	g.change("store: ", "  channel_poll: 1s\nstore: ")
+	g.change("store: ", "  channel_poll: 1s\nalarms: {every: 1s, lag_warning: off}\nstore: ")
 	return g
 }
 
@@ -183,9 +183,12 @@ func followChannels(t *testing.T, store, transport, other string) {
 	publish.overPubSub(t.Context(), "a", "b")
 	eventually(t, 30*time.Second, func() bool { return app.distinct() == 2 }, func() string { return fmt.Sprint(app.distinct(), " arrived") })
 
-	// Deleted: it stops, without a gap, and nothing of it is left in the metrics.
+	// Deleted: it stops, without a gap or an alarm, and nothing of it is left in the metrics.
 	admin.drop(old)
 	g.reading()
+	if log := g.process.tail(1000); strings.Contains(log, "msg=alarm") {
+		t.Errorf("there was an alarm:\n%s", log)
+	}
 	if m := g.metrics(); strings.Contains(m, oldTopic) {
 		t.Error("the metrics still have the channel that is gone")
 	}
@@ -208,6 +211,18 @@ func followChannels(t *testing.T, store, transport, other string) {
 	g.reading(newTopic, nextTopic)
 	if want := 2 + len(o.published(newTopic)); app.distinct() != want {
 		t.Errorf("%d events have arrived, want %d", app.distinct(), want)
+	}
+	if got := app.firsts()["c"]; len(got) != 1 { // in the order of the field that the route names
+		t.Errorf("of key c: %+v", got)
+	}
+
+	// The deleted one comes back under its name, and is read on from where it was.
+	admin.channel("Orders_Old__chn")
+	publish.overPubSub(t.Context(), "i", "j")
+	app.arrive(t, o, oldTopic)
+	g.reading(newTopic, nextTopic, oldTopic)
+	if log := g.process.tail(1000); strings.Contains(log, "msg=alarm") {
+		t.Errorf("there was an alarm:\n%s", log)
 	}
 	s := g.status()
 	if s.OpenGaps != 0 || len(s.Alarms) != 0 {
