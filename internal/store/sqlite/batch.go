@@ -81,7 +81,8 @@ func (tx *txn) batch(route int64, events []newcomer, bytes int) error {
 		w.packed = t.encode(w.packed, tx.now)
 		w.body = append(w.body, events[i].ev.Data...)
 	}
-	if err := tx.write(b, w.packed, w.body); err != nil {
+	w.ids = appendFilter(w.ids[:0], events)
+	if err := tx.write(b, w.ids, w.packed, w.body); err != nil {
 		return err
 	}
 	tx.of(route).accepted += int64(len(events))
@@ -116,11 +117,12 @@ type batch struct {
 	until           int64 // the last end of a memory of its ids
 }
 
-func (tx *txn) write(b batch, packed, body []byte) error {
+func (tx *txn) write(b batch, ids, packed, body []byte) error {
 	s := tx.w.stmts.batch
 	for i, n := range [...]int64{b.first, int64(b.n), b.route, int64(b.n), b.accepted, b.until} {
 		s.BindInt64(i+1, n)
 	}
+	s.BindBytes(7, ids)
 	if _, err := step(s); err != nil {
 		return err
 	}

@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -146,25 +144,19 @@ func (c *conn) find(id string) (records []delivery.Record, err error) {
 	return records, nil
 }
 
-// mentions finds the batches in whose traits the bytes of an id occur, so that
-// few are taken apart.
+// mentions finds the batches that may have an event of an id, in sequence: those
+// whose filter does not rule it out and in whose traits its bytes occur.
 func (c *conn) mentions(id string) (batches []int64, err error) {
-	stmt, err := c.Prepare("SELECT first, data FROM traits ORDER BY first")
-	if err != nil {
-		return nil, err
-	}
-	defer stmt.Reset()
-	var data []byte
-	for {
-		row, err := stmt.Step()
-		if err != nil || !row {
-			return batches, err
+	var likely []int64
+	err = c.query("SELECT first, ids FROM batches ORDER BY first", nil, func(r row) {
+		if mayHold(columnBytes(r.Stmt, 1), id) {
+			likely = append(likely, r.ColumnInt64(0))
 		}
-		n := stmt.ColumnLen(1)
-		data = slices.Grow(data[:0], n)[:n]
-		stmt.ColumnBytes(1, data)
-		if bytes.Contains(data, []byte(id)) {
-			batches = append(batches, stmt.ColumnInt64(0))
+	})
+	for _, first := range likely {
+		if err == nil {
+			err = c.query("SELECT 1 FROM traits WHERE first = ? AND instr(data, ?)", []any{first, []byte(id)}, func(row) { batches = append(batches, first) })
 		}
 	}
+	return batches, err
 }

@@ -131,6 +131,8 @@ CREATE TABLE ids (
 `}, {script: registerSchema}, {script: batchSchema, then: toBatches}, {script: trailSchema}, {script: `
 ALTER TABLE gaps ADD COLUMN witness TEXT NOT NULL DEFAULT '';
 ALTER TABLE gaps ADD COLUMN covered INTEGER NOT NULL DEFAULT 0;
+-- See appendFilter; NULL in batches of earlier versions.
+ALTER TABLE batches ADD COLUMN ids BLOB;
 `}}
 
 // upgrade leads from one version to the next.

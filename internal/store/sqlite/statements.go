@@ -39,7 +39,7 @@ func prepare(conn *sqlite.Conn) (*statements, error) {
 		{&s.route, "INSERT INTO routes (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"},
 		{&s.kind, `INSERT INTO kinds (source, type, org) VALUES (?, ?, ?)
 			ON CONFLICT (source, type, org) DO UPDATE SET org = org RETURNING id`},
-		{&s.batch, "INSERT INTO batches (first, n, route, open, accepted, until) VALUES (?, ?, ?, ?, ?, ?)"},
+		{&s.batch, "INSERT INTO batches (first, n, route, open, accepted, until, ids) VALUES (?, ?, ?, ?, ?, ?, ?)"},
 		{&s.traits, "INSERT OR REPLACE INTO traits (first, data) VALUES (?, ?)"},
 		{&s.body, "INSERT OR REPLACE INTO bodies (first, data) VALUES (?, ?)"},
 		{&s.dropBody, "DELETE FROM bodies WHERE first = ?"},

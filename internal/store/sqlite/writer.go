@@ -37,7 +37,7 @@ type writer struct {
 	kindsByNumber map[int64]kind
 	shelf         *shelf
 	// packed and body are the buffers of the next batch.
-	packed, body []byte
+	packed, body, ids []byte
 	// memories are the ids known again.
 	memories *memories
 	// trail says which routes have an audit trail, owner who writes it.
