@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/intake"
 	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/store"
 )
 
 // herokuRouter is when Heroku's router gives up waiting (H12).
@@ -46,6 +47,9 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 		default:
 			continue
 		}
+		if err == nil && r.Acceptor != nil && r.Acceptor.Waits() && store.Shared(s.Store.URL.Reveal()) {
+			err = g.watchElsewhere(r.Acceptor, r.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("route %q: %w", b.route.Name(), err)
 		}
@@ -56,6 +60,12 @@ func (g *Gateway) addCallouts(ctx context.Context, s config.Settings, bindings [
 		return err
 	}
 	return g.listen(ctx, s, routes, append(beside, description), registry)
+}
+
+// watchElsewhere tells callers who wait of what other processes have delivered.
+func (g *Gateway) watchElsewhere(a *callout.Acceptor, name string) error {
+	worker := callout.NewElsewhere(a, func(ctx context.Context, ids []string) ([]string, error) { return g.rooms.ended(ctx, name, ids) })
+	return g.supervisor.Add(run.Spec{Worker: worker, Stage: run.Delivery})
 }
 
 func (g *Gateway) listen(ctx context.Context, s config.Settings, routes []intake.Route, beside []intake.Beside, registry *prometheus.Registry) error {

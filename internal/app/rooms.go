@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -167,6 +168,15 @@ func (r *rooms) List(ctx context.Context, f delivery.ListFilter) ([]delivery.Rec
 	}
 	more, err := r.store.List(ctx, f)
 	return append(out, more...), err
+}
+
+// ended returns those of a route's events that have come to their end, wherever they wait.
+func (r *rooms) ended(ctx context.Context, name string, ids []string) ([]string, error) {
+	if !r.inBroker(name) {
+		return r.store.Ended(ctx, name, ids)
+	}
+	ended, err := r.endedInBroker(ctx, name, ids)
+	return slices.Collect(maps.Keys(ended)), err
 }
 
 // Find implements [delivery.Archive].

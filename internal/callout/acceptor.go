@@ -91,7 +91,7 @@ func (a *Acceptor) Drain() { a.once.Do(func() { close(a.stop) }) }
 
 // Settled tells callers who wait how an event ended. The dispatcher calls it
 // when the end is durable.
-func (a *Acceptor) Settled(e event.Event, o event.Outcome) { a.waiters.tell(e.ID, o) }
+func (a *Acceptor) Settled(e event.Event, o event.Outcome) { a.waiters.tell(e.ID, ending{outcome: o}) }
 
 // Accept makes one event durable and answers 202, or, where the route waits
 // first, with what the application answered.
@@ -143,7 +143,7 @@ func (a *Acceptor) accept(ctx context.Context, e event.Event, keyed bool, req *R
 	if !ok {
 		return a.answer(200, e.ID, "filtered", false), "filtered", nil
 	}
-	var told <-chan event.Outcome
+	var told <-chan ending
 	if a.cfg.Wait > 0 {
 		waiter := a.waiters.add(kept.ID) // before the event can end
 		defer a.waiters.remove(kept.ID, waiter)

@@ -2,6 +2,7 @@ package callout
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,23 +14,29 @@ import (
 // waiters are the callers who wait for an event's end, by its id.
 type waiters struct {
 	mu   sync.Mutex // guards open
-	open map[string][]chan event.Outcome
+	open map[string][]chan ending
 }
 
-func (w *waiters) init() { w.open = map[string][]chan event.Outcome{} }
+// ending is how an event ended, or that it has ended in another process.
+type ending struct {
+	outcome   event.Outcome
+	elsewhere bool
+}
 
-func (w *waiters) add(id string) chan event.Outcome {
-	c := make(chan event.Outcome, 1)
+func (w *waiters) init() { w.open = map[string][]chan ending{} }
+
+func (w *waiters) add(id string) chan ending {
+	c := make(chan ending, 1)
 	w.mu.Lock()
 	w.open[id] = append(w.open[id], c)
 	w.mu.Unlock()
 	return c
 }
 
-func (w *waiters) remove(id string, c chan event.Outcome) {
+func (w *waiters) remove(id string, c chan ending) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rest := slices.DeleteFunc(w.open[id], func(other chan event.Outcome) bool { return other == c })
+	rest := slices.DeleteFunc(w.open[id], func(other chan ending) bool { return other == c })
 	if len(rest) == 0 {
 		delete(w.open, id)
 		return
@@ -37,13 +44,20 @@ func (w *waiters) remove(id string, c chan event.Outcome) {
 	w.open[id] = rest
 }
 
+// ids are those of the events that somebody waits for.
+func (w *waiters) ids() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.open))
+}
+
 // tell never blocks: each waiter hears one end, the first.
-func (w *waiters) tell(id string, o event.Outcome) {
+func (w *waiters) tell(id string, end ending) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.open[id] {
 		select {
-		case c <- o:
+		case c <- end:
 		default:
 		}
 	}
@@ -51,7 +65,7 @@ func (w *waiters) tell(id string, o event.Outcome) {
 
 // await waits for the end of an accepted event, as long as the route says and
 // the caller listens. It reports whether the event has ended.
-func (a *Acceptor) await(ctx context.Context, id string, told <-chan event.Outcome, duplicate bool, req *Request) (Answer, bool, *Problem) {
+func (a *Acceptor) await(ctx context.Context, id string, told <-chan ending, duplicate bool, req *Request) (Answer, bool, *Problem) {
 	if duplicate { // its end may be past
 		if answer, ended, problem := a.past(ctx, id); ended {
 			return answer, true, problem
@@ -66,9 +80,11 @@ func (a *Acceptor) await(ctx context.Context, id string, told <-chan event.Outco
 	timer := time.NewTimer(time.Until(req.Received.Add(patience)))
 	defer timer.Stop()
 	select {
-	case o := <-told:
-		answer, problem := a.ending(id, o)
-		return answer, true, problem
+	case end := <-told:
+		if !end.elsewhere {
+			answer, problem := a.ending(id, end.outcome)
+			return answer, true, problem
+		}
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-a.stop:

@@ -66,6 +66,12 @@ func Open(ctx context.Context, cfg Config) (Store, error) {
 	return opened(sqlite.Open(ctx, cfg))
 }
 
+// Shared reports whether several processes may have the store that a URL names.
+func Shared(url string) bool {
+	engine, _, err := split(url)
+	return err == nil && engine == enginePostgres
+}
+
 // opened keeps a nil pointer of an engine from becoming a non-nil Store.
 func opened[S Store](s S, err error) (Store, error) {
 	if err != nil {

@@ -36,6 +36,9 @@ type Store interface {
 	Register
 	trail.Book
 
+	// Ended returns those of ids whose events of the route have come to their end,
+	// in any order: of ids that were used again, those whose newest event has.
+	Ended(ctx context.Context, route string, ids []string) ([]string, error)
 	// Depths tells how much of each route waits, as the accounts say: cheap whatever waits.
 	Depths(ctx context.Context) ([]delivery.Depth, error)
 	// Sweep removes what retention no longer asks for, in small steps that leave

@@ -131,6 +131,30 @@ func (s *Store) Find(ctx context.Context, id string) (records []delivery.Record,
 	return records, err
 }
 
+// Ended implements contract.Store.
+func (s *Store) Ended(ctx context.Context, route string, ids []string) (ended []string, err error) {
+	asked := make([]string, len(ids))
+	for i, id := range ids {
+		asked[i] = text(id)
+	}
+	err = s.read(ctx, "find ended events", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, s.q(`SELECT id FROM (
+				SELECT DISTINCT ON (e.id) e.id, d.seq IS NOT NULL AS ended FROM @events e LEFT JOIN @ended d ON d.seq = e.seq
+				WHERE e.id = ANY($2) AND e.route = (SELECT id FROM @routes WHERE name = $1) ORDER BY e.id, e.seq DESC) newest
+			WHERE ended`), text(route), asked)
+		if err != nil {
+			return err
+		}
+		ended, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+			var id string
+			err := row.Scan(&id)
+			return untext(id), err
+		})
+		return err
+	})
+	return ended, err
+}
+
 // history reads the failed attempts of an event, oldest first.
 func (s *Store) history(ctx context.Context, tx pgx.Tx, seq int64) ([]delivery.Attempt, error) {
 	rows, err := tx.Query(ctx, s.q(`SELECT number, started, ended, verdict, status, happened, after, reason, hint

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -107,6 +108,28 @@ func (a *archive) Find(ctx context.Context, id string) (records []delivery.Recor
 		return nil, fmt.Errorf("find event: %w", err)
 	}
 	return records, nil
+}
+
+// Ended implements contract.Store.
+func (a *archive) Ended(ctx context.Context, route string, ids []string) (ended []string, err error) {
+	err = a.read(ctx, func(c *conn) error {
+		ended = nil
+		for _, id := range ids {
+			records, err := c.find(id)
+			if err != nil {
+				return err
+			}
+			records = slices.DeleteFunc(records, func(r delivery.Record) bool { return r.Event.Route != route })
+			if n := len(records); n > 0 && !records[n-1].Ended.IsZero() {
+				ended = append(ended, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find ended events: %w", err)
+	}
+	return ended, nil
 }
 
 func (c *conn) find(id string) (records []delivery.Record, err error) {

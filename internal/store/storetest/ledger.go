@@ -1,12 +1,14 @@
 package storetest
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
+	"github.com/sallyport-dev/sallyport/internal/event"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
 
@@ -17,6 +19,7 @@ var ledgerTests = []test{
 	{"Audit_FindsAFalseRedelivery", auditFinds(InflateRedelivered, "redelivered 1, but found 0")},
 	{"Audit_FindsALostPayload", auditFinds(LosePayload, "1 waiting or dead events have lost their payload")},
 	{"Depths_AgreeWithTheLedgers", depths},
+	{"Ended_TellsOfTheNewestOfAnID", ended},
 	{"Sweep_RemovesPayloadsBeforeRecords", sweepRetention},
 	{"Sweep_KeepsWhatIsWaitingOrDead", sweepKeeps},
 	{"Sweep_KeepsTheSequenceRising", sweepSequence},
@@ -37,6 +40,30 @@ func depths(s *suite) {
 	want := []delivery.Depth{{Route: orders, Waiting: 6, Ended: 3}}
 	if diff := cmp.Diff(want, got); diff != "" || l.Waiting != 6 {
 		s.Fatalf("ledger %+v, depths (-want +got):\n%s", l, diff)
+	}
+}
+
+// ended asks about events in every state, and one whose id was used again.
+func ended(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 6)...)
+	claims := s.claimAll(st, 4)
+	s.settle(st, delivery.Done, time.Time{}, claims[:2]...)
+	s.settle(st, delivery.Dead, time.Time{}, claims[2])
+	s.settle(st, delivery.Again, time.Time{}, claims[3])
+	s.append(st, event.Event{ID: claims[0].Event.ID, Route: orders})
+	ids := []string{"unknown", ""}
+	for _, c := range claims {
+		ids = append(ids, c.Event.ID)
+	}
+	got, err := st.Ended(s.ctx, orders, ids)
+	s.check(err)
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{claims[1].Event.ID, claims[2].Event.ID}, got); diff != "" {
+		s.Fatalf("ended (-want +got):\n%s", diff)
+	}
+	if got, err := st.Ended(s.ctx, "another", ids); err != nil || len(got) != 0 {
+		s.Fatalf("ended of a route without events: %v, %v", got, err)
 	}
 }
 
