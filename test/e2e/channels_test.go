@@ -272,3 +272,41 @@ func TestChannels_AreHandedOver(t *testing.T) {
 	eventually(t, 30*time.Second, func() bool { return two.ledgerOf("named").Delivered == int64(len(o.published(oldTopic))) },
 		func() string { return fmt.Sprintf("%+v", two.ledgerOf("named")) })
 }
+
+// While the org refuses to list its channels, those that are known are read on, also
+// by a gateway that starts; a person is told what to do, and when it is over.
+func TestChannels_ThatCannotBeListed(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, "1m", "silence_warning: off, silence_critical: off")
+	g := w.gateway
+	g.change("topic: "+orderTopic, "topic: "+wildTopic)
+	g.change("store: ", "  channel_poll: 1s\nstore: ")
+	admin := newTooling(t, w.org)
+	admin.channel("Orders_Old__chn")
+	g.start()
+	g.reading(oldTopic)
+	w.org.must(http.MethodPost, "faults", map[string]any{
+		"id": "refuse", "name": "api-error", "httpStatus": 400, "code": "INVALID_TYPE", "message": "sObject type 'PlatformEventChannel' is not supported.",
+		"match": map[string]string{"endpoint": "/services/data/v67.0/tooling/query/**"},
+	})
+	id := "topic-failed/" + url.PathEscape(wildTopic)
+	n := w.told(id, "raised critical")
+	if n.Alarm.Subject != wildTopic || !strings.Contains(n.Text, "INVALID_TYPE") || !strings.Contains(n.Text, "Next: give the login's user the permissions API Enabled and View Setup and Configuration") {
+		t.Errorf("notice: %+v", n)
+	}
+	w.agree("topic-failed", wildTopic+" critical")
+	g.process.stop(30 * time.Second)
+	admin.channel("Orders_New__chn")
+	g.start()
+	g.reading(oldTopic)
+	w.publish.overPubSub(w.ctx, "a", "b")
+	w.app.arrive(t, w.org, oldTopic)
+
+	w.org.must(http.MethodDelete, "faults/refuse")
+	w.told(id, "raised critical", "resolved critical")
+	g.reading(newTopic, oldTopic)
+	if s := g.status(); s.Patterns.Why != "" || s.Patterns.Failed {
+		t.Errorf("patterns: %+v", s.Patterns)
+	}
+	w.sound()
+}

@@ -1,0 +1,4 @@
+package channels
+
+// Parse reads one record of a listing.
+var Parse = parse
