@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/config"
 	orgchannels "github.com/sallyport-dev/sallyport/internal/connect/channels"
@@ -32,7 +34,7 @@ type channels struct {
 
 // addChannels builds what follows the org's custom channels; nothing where no topic is
 // a pattern.
-func (g *Gateway) addChannels(s config.Settings, readers *readers) (err error) {
+func (g *Gateway) addChannels(s config.Settings, readers *readers, registry *prometheus.Registry) (err error) {
 	cfg := roster.Config{Every: s.Org.ChannelPoll}
 	for _, text := range s.Patterns() {
 		pattern, err := salesforce.ParseTopicPattern(text)
@@ -59,6 +61,7 @@ func (g *Gateway) addChannels(s config.Settings, readers *readers) (err error) {
 		return err
 	}
 	g.channels = c
+	registry.MustRegister(newPatternCollector(c.roster.Status))
 	return errors.Join(
 		g.supervisor.Add(run.Spec{Worker: c.crew, Stage: run.Intake}),
 		g.supervisor.Add(run.Spec{Worker: c.roster, Stage: run.Intake}),

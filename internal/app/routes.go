@@ -90,7 +90,7 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 			return err
 		}
 	}
-	if err := g.addChannels(s, readers); err != nil {
+	if err := g.addChannels(s, readers, registry); err != nil {
 		return err
 	}
 	slices.SortFunc(g.subscribers, func(a, b *subscription.Subscriber) int { return strings.Compare(a.Name(), b.Name()) })

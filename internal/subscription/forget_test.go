@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -60,4 +61,26 @@ func TestMetrics_ForgetOneTopic(t *testing.T) {
 	if again := topicsIn(t, registry); again["/event/A__chn"] != before["/event/A__chn"] {
 		t.Errorf("series when it is back: %v", again)
 	}
+}
+
+// A route that reads a channel anew, at its oldest event, is not given again what it
+// had of the same events from another topic before.
+func TestSubscriber_KnowsWhatItsRouteHadFromAnotherTopic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := newRig(t, subscription.Config{Earliest: true})
+		first.bus.Publish(published(0, 3)...)
+		first.start()
+		first.halt()
+		channel := (&rig{t: t, journal: first.journal, bus: subscriptiontest.NewBus()}).with(subscription.Config{Name: "/event/Orders__chn", Earliest: true})
+		channel.bus.Publish(published(1, 5)...) // two of the same, and three more
+		channel.start()
+		channel.halt()
+		if got := first.journal.Events("orders"); len(got) != 6 {
+			t.Errorf("the route has %q, want each of six once", got)
+		}
+		if _, duplicates := first.journal.Counts(); duplicates["orders"] != 2 {
+			t.Errorf("duplicates: %v, want 2", duplicates)
+		}
+	})
 }

@@ -192,6 +192,9 @@ func followChannels(t *testing.T, store, transport, other string) {
 	if m := g.metrics(); strings.Contains(m, oldTopic) {
 		t.Error("the metrics still have the channel that is gone")
 	}
+	if m := g.metrics(); !strings.Contains(m, fmt.Sprintf("sallyport_pattern_channels{pattern=%q} 0\n", wildTopic)) || !strings.Contains(m, "\nsallyport_pattern_listed_timestamp_seconds 1") {
+		t.Error("the metrics do not tell of the pattern")
+	}
 	publish.overPubSub(t.Context(), "nobody reads this")
 
 	// New: what was published before anybody could subscribe arrives too, whatever start says.
