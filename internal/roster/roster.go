@@ -109,7 +109,7 @@ func (r *Roster) list(ctx context.Context) error {
 	if err != nil || !held {
 		return err
 	}
-	defer func() { _ = r.deps.Lead.Yield(context.WithoutCancel(ctx)) }() // or it ends by itself
+	defer r.yield(ctx)
 	p, err := r.read(ctx)
 	if err != nil || !r.due(p) {
 		return err // another process has just asked
@@ -129,6 +129,18 @@ func (r *Roster) list(ctx context.Context) error {
 	}
 	r.follow(ctx, p)
 	return nil
+}
+
+// lastWords bounds how long giving up the lead may hold up a stop.
+const lastWords = time.Second
+
+// yield gives up the lead; if that fails it ends by itself.
+func (r *Roster) yield(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if err := r.deps.Lead.Yield(bounded); err != nil {
+		r.deps.Log.Debug("the lead over custom channels was not given up, it ends by itself", "err", err)
+	}
 }
 
 // follow makes the subscriptions those of a page.
