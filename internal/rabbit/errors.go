@@ -1,6 +1,8 @@
 package rabbit
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -28,10 +30,24 @@ func refused(op string, err error) error {
 	return &event.Error{Op: op, Happened: event.HappenedNo, Healing: event.Transient, Hint: "check that the broker runs and can be reached", Err: err}
 }
 
+// certificateHint is what to do about a broker's certificate that does not convince.
+func certificateHint(err error) string {
+	if _, name := errors.AsType[x509.HostnameError](err); name {
+		return "let rabbitmq.url say the host name that is in the broker's certificate"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "renew the broker's certificate, or set this machine's clock"
+	}
+	return "name the authority that signed the broker's certificate in rabbitmq.ca_file"
+}
+
 // explain gives an error of the library its three answers. Nil stays nil.
 func explain(op string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if _, unsure := errors.AsType[*tls.CertificateVerificationError](err); unsure {
+		return &event.Error{Op: op, Happened: event.HappenedNo, Healing: event.Transient, Hint: certificateHint(err), Err: err}
 	}
 	var e *amqp.Error
 	if !errors.As(err, &e) {

@@ -2,6 +2,7 @@ package rabbit_test
 
 import (
 	"context"
+	"crypto/tls"
 	"testing"
 	"time"
 
@@ -14,8 +15,14 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // open opens a link to the test's virtual host.
 func open(t *testing.T, url string) *rabbit.Link {
 	t.Helper()
+	return openTLS(t, url, nil)
+}
+
+// openTLS is open with trust of our own.
+func openTLS(t *testing.T, url string, trust *tls.Config) *rabbit.Link {
+	t.Helper()
 	l, err := rabbit.Open(rabbit.Config{
-		URL: func(context.Context) (string, error) { return url, nil }, Name: t.Name(), Log: testkit.Log(t),
+		TLS: trust, URL: func(context.Context) (string, error) { return url, nil }, Name: t.Name(), Log: testkit.Log(t),
 		Heartbeat: time.Second, RetryFirst: 20 * time.Millisecond, RetryMax: 200 * time.Millisecond,
 	})
 	if err != nil {

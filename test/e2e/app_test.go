@@ -36,6 +36,8 @@ type application struct {
 	// release, when set, holds up every request until it is closed.
 	release atomic.Pointer[chan struct{}]
 	hanging atomic.Int64
+	// pace, when set, lets a request go on at each tick.
+	pace atomic.Pointer[time.Ticker]
 
 	mu       sync.Mutex
 	arrivals []arrival
@@ -62,6 +64,13 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		}
 		return
+	}
+	if pace := a.pace.Load(); pace != nil {
+		select {
+		case <-pace.C:
+		case <-r.Context().Done():
+			return
+		}
 	}
 	if a.rejecting.Load() {
 		w.WriteHeader(http.StatusUnprocessableEntity)

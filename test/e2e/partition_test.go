@@ -16,15 +16,15 @@ import (
 func TestHandOver_ALeaderCutOffFromTheStoreIsFenced(t *testing.T) {
 	t.Parallel()
 	database := testkit.Postgres(t)
-	wires := []*cutter{newCutter(t, database.URL), newCutter(t, database.URL)}
-	h := newHandOverOver(t, database, wires[0].url, wires[1].url)
+	wires := []*testkit.Cutter{testkit.NewCutter(t, database.URL), testkit.NewCutter(t, database.URL)}
+	h := newHandOverOver(t, database, wires[0].URL, wires[1].URL)
 	leader, successor := h.roles()
 	wire := wires[0]
 	if leader == h.gateways[1] {
 		wire = wires[1]
 	}
 	since := time.Now()
-	wire.part()
+	wire.Part()
 	eventually(t, 30*time.Second, func() bool { return reads(h.state(successor)) },
 		func() string {
 			return fmt.Sprintf("the successor does not read: %+v", successor.status().Subscriptions)
@@ -39,7 +39,7 @@ func TestHandOver_ALeaderCutOffFromTheStoreIsFenced(t *testing.T) {
 	}
 	before := h.position()
 	healed := time.Now()
-	wire.heal()
+	wire.Heal()
 	eventually(t, time.Minute, func() bool { return h.state(leader) == subscription.Standby },
 		func() string {
 			return fmt.Sprintf("the old leader does not stand by: %+v", leader.status().Subscriptions)

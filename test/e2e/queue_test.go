@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,10 +18,27 @@ import (
 )
 
 const (
-	queuedEvents = 20_000
-	queuedBatch  = 250
-	queuedKeys   = 40
+	queuedBatch = 250
+	queuedKeys  = 40
+	// queueEventsEnv sets how many events go through the broker's trouble: 100000 for
+	// the long form.
+	queueEventsEnv = "SALLYPORT_QUEUE_EVENTS"
+	queueEvents    = 20_000
 )
+
+// queuedEvents is how many events TestQueue_LosesNothing sends, whole batches.
+func queuedEvents(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(queueEventsEnv)
+	if text == "" {
+		return queueEvents
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < queueEvents || n > 100_000 {
+		t.Fatalf("%s is no number from %d to 100000", queueEventsEnv, queueEvents)
+	}
+	return n / queuedBatch * queuedBatch
+}
 
 // queuedEvent is the id and the key of the n-th event.
 func queuedEvent(n int) (id, key string) {
@@ -33,7 +51,7 @@ func queuedEvent(n int) (id, key string) {
 func TestQueue_LosesNothing(t *testing.T) {
 	app := newApplication(t)
 	broker := testkit.RabbitMQNode(t)
-	wire := newCutter(t, broker.URL)
+	wire := testkit.NewCutter(t, broker.URL)
 	g := newCalled(t, filepath.Join(t.TempDir(), "sallyport.db"), "", fmt.Sprintf(`  orders:
     pattern: queue
     concurrency: 32
@@ -41,15 +59,16 @@ func TestQueue_LosesNothing(t *testing.T) {
     breaker: {probe_max: 300ms}
     to: {url: "%s/orders"}
 rabbitmq: %q
-`, app.server.URL, wire.url))
+`, app.server.URL, wire.URL))
 	g.start()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 
+	events := queuedEvents(t)
 	var ids []string
 	var batches []string
-	for from := 0; from < queuedEvents; from += queuedBatch {
+	for from := 0; from < events; from += queuedBatch {
 		var items []string
 		for n := from; n < from+queuedBatch; n++ {
 			id, key := queuedEvent(n)
@@ -69,20 +88,21 @@ rabbitmq: %q
 	blows := []func(){
 		func() { broker.Halt(); broker.Start() },
 		func() { broker.Kill(); broker.Start() },
-		wire.cut, wire.cut, wire.cut, wire.cut,
+		wire.Cut, wire.Cut, wire.Cut, wire.Cut,
 		func() { g.process.kill(); g.gateway.start() },
 		func() { g.process.kill(); g.gateway.start() },
 		func() { app.fail(50) }, func() { app.fail(50) }, func() { app.fail(50) },
 	}
+	blows = slices.Repeat(blows, events/queueEvents)
 	random.Shuffle(len(blows), func(i, j int) { blows[i], blows[j] = blows[j], blows[i] })
 	for i, blow := range blows {
-		waitArrivals(t, app, queuedEvents*9/10*(i+1)/(len(blows)+1))
+		waitArrivals(t, app, events*9/10*(i+1)/(len(blows)+1))
 		blow()
 	}
 	sender.Wait()
-	eventually(t, 2*time.Minute, func() bool { return app.distinct() == queuedEvents },
+	eventually(t, 2*time.Minute*time.Duration(events/queueEvents), func() bool { return app.distinct() == events },
 		func() string {
-			return fmt.Sprintf("%d of %d arrived\n%s", app.distinct(), queuedEvents, g.process.tail(20))
+			return fmt.Sprintf("%d of %d arrived\n%s", app.distinct(), events, g.process.tail(20))
 		})
 	if missing := app.missing(ids); len(missing) > 0 {
 		t.Errorf("lost: %v", missing)
@@ -98,10 +118,10 @@ rabbitmq: %q
 	}
 	eventually(t, 30*time.Second, func() bool { return g.ledger().Waiting == 0 }, func() string { return fmt.Sprintf("the ledger still waits: %+v", g.ledger()) })
 	l := g.ledger()
-	if l.Delivered != queuedEvents || l.Dead != 0 || l.Accepted != queuedEvents || int64(app.repeats()) > l.Redelivered {
+	if l.Delivered != int64(events) || l.Dead != 0 || l.Accepted != int64(events) || int64(app.repeats()) > l.Redelivered {
 		t.Errorf("ledger %+v, %d arrived twice", l, app.repeats())
 	}
-	t.Logf("%d batches repeated; %d duplicates removed, %d redelivered, %d arrived twice", repeats, l.Duplicates, l.Redelivered, app.repeats())
+	t.Logf("%d events, %d blows; %d batches repeated; %d duplicates removed, %d redelivered, %d arrived twice", events, len(blows), repeats, l.Duplicates, l.Redelivered, app.repeats())
 }
 
 // fail makes the application answer with an error until it has done so n times.
@@ -119,17 +139,6 @@ func (a *application) fail(n int64) {
 		}
 	}
 	a.failing.Store(false)
-}
-
-// through is a broker's URL with another address.
-func through(t *testing.T, broker, address string) string {
-	t.Helper()
-	u, err := url.Parse(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = address
-	return u.String()
 }
 
 // A queue and an exchange that a team has already: messages are read from the

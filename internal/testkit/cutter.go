@@ -1,4 +1,4 @@
-package e2e_test
+package testkit
 
 import (
 	"io"
@@ -8,20 +8,21 @@ import (
 	"testing"
 )
 
-// cutter passes TCP connections on to a server, can cut them, and can stop passing
+// Cutter passes TCP connections on to a server, can cut them, and can stop passing
 // anything without a word to either side, as a network that is partitioned does.
-type cutter struct {
-	url string
+type Cutter struct {
+	// URL is the server through it.
+	URL string
 	to  string
 
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
-	parted chan struct{} // closed by heal; nil while the network is whole
+	parted chan struct{} // closed by Heal; nil while the network is whole
 	wg     sync.WaitGroup
 }
 
-// newCutter listens in front of the server of a URL; url is the same server through it.
-func newCutter(t *testing.T, server string) *cutter {
+// NewCutter listens in front of the server of a URL.
+func NewCutter(t testing.TB, server string) *Cutter {
 	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
@@ -31,7 +32,7 @@ func newCutter(t *testing.T, server string) *cutter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{to: u.Host, url: through(t, server, l.Addr().String()), conns: map[net.Conn]bool{}}
+	c := &Cutter{to: u.Host, URL: through(u, l.Addr().String()), conns: map[net.Conn]bool{}}
 	c.wg.Go(func() {
 		for {
 			in, err := l.Accept()
@@ -43,14 +44,14 @@ func newCutter(t *testing.T, server string) *cutter {
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		c.heal()
-		c.cut()
+		c.Heal()
+		c.Cut()
 		c.wg.Wait()
 	})
 	return c
 }
 
-func (c *cutter) pass(in net.Conn) {
+func (c *Cutter) pass(in net.Conn) {
 	defer in.Close()
 	out, err := net.Dial("tcp", c.to)
 	if err != nil {
@@ -73,7 +74,7 @@ func (c *cutter) pass(in net.Conn) {
 // held is a connection whose bytes wait while the network is partitioned.
 type held struct {
 	net.Conn
-	by *cutter
+	by *Cutter
 }
 
 func (h held) Read(p []byte) (int, error) {
@@ -86,22 +87,22 @@ func (h held) Read(p []byte) (int, error) {
 
 // partitioned returns a channel that is closed when the network is whole again; nil
 // if it is.
-func (c *cutter) partitioned() <-chan struct{} {
+func (c *Cutter) partitioned() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.parted
 }
 
-// part holds back every byte in both directions, and whatever is sent on new
+// Part holds back every byte in both directions, and whatever is sent on new
 // connections. Nothing is closed: both sides believe that the other is slow.
-func (c *cutter) part() {
+func (c *Cutter) Part() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.parted = make(chan struct{})
 }
 
-// heal lets go what was held back, as retransmission would.
-func (c *cutter) heal() {
+// Heal lets go what was held back, as retransmission would.
+func (c *Cutter) Heal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.parted != nil {
@@ -110,8 +111,8 @@ func (c *cutter) heal() {
 	}
 }
 
-// cut cuts every connection, in the middle of whatever is being said.
-func (c *cutter) cut() {
+// Cut cuts every connection, in the middle of whatever is being said.
+func (c *Cutter) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.conns {
@@ -120,4 +121,11 @@ func (c *cutter) cut() {
 		}
 		_ = conn.Close()
 	}
+}
+
+// through is a server's URL with another address.
+func through(server *url.URL, address string) string {
+	u := *server
+	u.Host = address
+	return u.String()
 }
