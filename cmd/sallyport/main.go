@@ -22,6 +22,6 @@ func main() {
 func dependencies() cli.Deps {
 	d := cli.System()
 	d.RunGateway, d.OpenStore, d.OpenQueues, d.GenerateSalesforce = app.RunGateway, app.OpenStore, app.OpenQueues, app.GenerateSalesforce
-	d.OpenTrail = app.OpenTrail
+	d.OpenTrail, d.EncryptionStatus = app.OpenTrail, app.EncryptionStatus
 	return d
 }

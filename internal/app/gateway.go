@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/run"
 	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
+	"github.com/sallyport-dev/sallyport/internal/store/encrypted"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
@@ -31,9 +32,10 @@ type Gateway struct {
 	log        *slog.Logger
 	lookup     config.Lookup
 	store      store.Store
-	keys       *sealed.Keyring // seals payloads at rest; nil where they rest in clear text
-	rooms      *rooms          // where events wait
-	broker     *broker         // nil where no route needs one
+	keys       *sealed.Keyring     // seals payloads at rest; nil where they rest in clear text
+	resealer   *encrypted.Resealer // nil without keys
+	rooms      *rooms              // where events wait
+	broker     *broker             // nil where no route needs one
 	supervisor *run.Supervisor
 	server     *control.Server
 	budget     *budget.Budget
@@ -92,6 +94,11 @@ func New(ctx context.Context, s config.Settings, env Env) (_ *Gateway, err error
 	}
 	if err := g.addWatch(s.Alarms, owner, registry); err != nil {
 		return nil, err
+	}
+	if g.resealer != nil {
+		if err := g.supervisor.Add(run.Spec{Worker: g.resealer, Stage: run.Delivery}); err != nil {
+			return nil, err
+		}
 	}
 	if err := g.addTrail(s.Trail); err != nil {
 		return nil, err

@@ -44,9 +44,11 @@ func OpenQueues(ctx context.Context, s config.Settings, change bool) (_ control.
 	}()
 	if change {
 		use := storeUse{Owner: "command line", Log: log, Lookup: os.LookupEnv, Trail: trailOf(s), Keys: t.keys}
-		if t.store, err = openStore(ctx, s.Store, use); err != nil {
+		opened, err := openStore(ctx, s.Store, use)
+		if err != nil {
 			return control.OpenedQueues{}, fmt.Errorf("open the store, which keeps the account: %w", err)
 		}
+		t.store = opened
 	}
 	if t.broker, err = openBroker(s.RabbitMQ, "command line", log); err != nil {
 		return control.OpenedQueues{}, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/internal/config"
@@ -34,8 +35,32 @@ func (g *Gateway) openStore(ctx context.Context, s config.Settings, owner string
 	if g.keys != nil {
 		g.keys.Digested = scope.Has
 	}
-	g.store, err = openStore(ctx, s.Store, storeUse{Owner: owner, Log: env.Log, Lookup: env.Lookup, Trail: scope, Keys: g.keys})
-	return err
+	opened, err := openStore(ctx, s.Store, storeUse{Owner: owner, Log: env.Log, Lookup: env.Lookup, Trail: scope, Keys: g.keys})
+	if err != nil {
+		return err
+	}
+	g.store = opened
+	if g.keys != nil {
+		g.resealer = encrypted.NewResealer(opened, env.Log)
+	}
+	return nil
+}
+
+// EncryptionStatus counts what rests in a store by the key it is sealed with. It may be asked
+// while gateways run.
+func EncryptionStatus(ctx context.Context, s config.Settings) (control.EncryptionReport, error) {
+	keys, err := sealed.New(s.Encryption.Reveal()...)
+	if err != nil {
+		return control.EncryptionReport{}, fmt.Errorf("read encryption.keys: %w", err)
+	}
+	opened, err := openStore(ctx, s.Store, storeUse{
+		Owner: "command line", Inspect: true, Log: slog.New(slog.DiscardHandler), Lookup: os.LookupEnv, Keys: keys,
+	})
+	if err != nil {
+		return control.EncryptionReport{}, err
+	}
+	census, err := encrypted.TakeCensus(ctx, opened)
+	return control.NewEncryptionReport(keys.IDs(), census.Payloads, census.Answers), errors.Join(err, opened.Close())
 }
 
 // sealing is an intake whose payloads are sealed first.

@@ -29,7 +29,7 @@ type storeUse struct {
 	Keys  *sealed.Keyring
 }
 
-func openStore(ctx context.Context, s config.Store, use storeUse) (store.Store, error) {
+func openStore(ctx context.Context, s config.Store, use storeUse) (*encrypted.Store, error) {
 	_, onDyno := use.Lookup("DYNO")
 	opened, err := store.Open(ctx, store.Config{
 		Trail: use.Trail,

@@ -50,6 +50,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Alarm":     reflect.TypeFor[watch.Alarm](), "AlarmList": reflect.TypeFor[control.AlarmList](),
 		"Queue": reflect.TypeFor[control.Queue](), "Letter": reflect.TypeFor[control.Letter](), "Cause": reflect.TypeFor[cli.Cause](),
 		"TrailReport": reflect.TypeFor[trail.Report](), "TrailFinding": reflect.TypeFor[trail.Finding](),
+		"EncryptionReport": reflect.TypeFor[control.EncryptionReport](), "EncryptionKey": reflect.TypeFor[control.EncryptionKey](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),
 		"Build": reflect.TypeFor[cli.Build](), "SimulatedOrg": reflect.TypeFor[cli.OrgDescription](),
 		"LoadedFile": reflect.TypeFor[load.Summary](), "Refusal": reflect.TypeFor[load.Problem](), "Request": reflect.TypeFor[simpage.Request](),

@@ -38,6 +38,8 @@ type Deps struct {
 	OpenStore func(ctx context.Context, s config.Settings) (OpenedStore, error)
 	// OpenTrail opens a store's audit trail; nil leaves out what reads it.
 	OpenTrail func(ctx context.Context, s config.Store) (trail.Reader, func() error, error)
+	// EncryptionStatus counts what rests in a store by key; nil leaves out "encryption".
+	EncryptionStatus func(ctx context.Context, s config.Settings) (control.EncryptionReport, error)
 	// OpenQueues connects to the broker that routes wait in; nil leaves out "queues".
 	OpenQueues func(ctx context.Context, s config.Settings, change bool) (control.OpenedQueues, error)
 }

@@ -61,6 +61,9 @@ func New(d Deps) *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", "sallyport.yaml", "the configuration `file`")
 	root.AddCommand(a.configCommand(), a.versionCommand(), a.statusCommand(), a.eventsCommand(),
 		a.deadLettersCommand(), a.auditCommand(), a.gapsCommand(), a.alarmsCommand(), a.budgetCommand(), a.orgsimCommand(), a.demoCommand())
+	if d.EncryptionStatus != nil {
+		root.AddCommand(a.encryptionCommand())
+	}
 	if d.OpenQueues != nil {
 		root.AddCommand(a.queuesCommand())
 	}

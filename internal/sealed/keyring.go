@@ -141,6 +141,29 @@ func (k *Keyring) Seal(route, id string, clear []byte) []byte {
 	return first.aead.Seal(out, out[at:at+nonceSize], clear, bound)
 }
 
+// KeyIDOf returns the id of the key that data was sealed with; empty for clear text,
+// and for what is damaged so that no key is named.
+func KeyIDOf(data []byte) string {
+	h, err := parse(data)
+	if err != nil {
+		return ""
+	}
+	return h.keyID
+}
+
+// Reseal returns data sealed anew with the first key, and whether it was not. It fails
+// as [Keyring.Open] does. A nil keyring seals nothing.
+func (k *Keyring) Reseal(route, id string, data []byte) (again []byte, changed bool, err error) {
+	if k == nil || len(data) == 0 || KeyIDOf(data) == k.keys[0].id {
+		return data, false, nil
+	}
+	clear, err := k.Open(route, id, data)
+	if err != nil {
+		return nil, false, err
+	}
+	return k.Seal(route, id, clear), true, nil
+}
+
 // bind is what a sealed payload is authenticated with.
 func bind(header []byte, route, id string) []byte {
 	b := make([]byte, 0, len(header)+len(route)+len(id)+8)

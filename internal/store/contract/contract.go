@@ -34,6 +34,7 @@ type Store interface {
 	budget.Book
 	watch.Notebook
 	Register
+	Vault
 	trail.Book
 
 	// Ended returns those of ids whose events of the route have come to their end,

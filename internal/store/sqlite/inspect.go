@@ -83,6 +83,11 @@ func (i *inspector) Sweep(context.Context, contract.Retention) (contract.Swept, 
 	return contract.Swept{}, contract.Inspecting("sweep store")
 }
 
+// Replace implements [contract.Vault] by refusing.
+func (i *inspector) Replace(context.Context, []contract.Payload) error {
+	return contract.Inspecting("replace payloads")
+}
+
 // Claim implements [delivery.Queue] by refusing.
 func (i *inspector) Claim(context.Context, delivery.ClaimRequest) ([]delivery.Claimed, error) {
 	return nil, contract.Inspecting("claim events")

@@ -75,7 +75,7 @@ func (c *Clock) Advance(d time.Duration) {
 // Run runs the suite; start is called once per test.
 func Run(t *testing.T, start func(t *testing.T) *Harness) {
 	t.Helper()
-	runGroups(t, start, appendTests, claimTests, settleTests, ledgerTests, keyTests, leaseTests, gapTests, budgetTests, registerTests, stressTests)
+	runGroups(t, start, appendTests, claimTests, settleTests, ledgerTests, vaultTests, keyTests, leaseTests, gapTests, budgetTests, registerTests, stressTests)
 }
 
 func runGroups(t *testing.T, start func(t *testing.T) *Harness, groups ...[]test) {
