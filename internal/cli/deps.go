@@ -24,7 +24,9 @@ type Deps struct {
 	Stderr io.Writer
 	// Terminal reports whether a stream is a terminal, for colours; nil means none is.
 	Terminal func(io.Writer) bool
-	Now      func() time.Time
+	// Width is the width of a stream that is a terminal, 0 of any other; nil bounds nothing.
+	Width func(io.Writer) int
+	Now   func() time.Time
 	// User tells who runs the command, for the audit trail; nil tells nothing.
 	User func() string
 
@@ -51,7 +53,7 @@ type OpenedStore = control.OpenedStore
 // assembly's functions.
 func System() Deps {
 	return Deps{
-		Args: os.Args[1:], Env: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal, Now: time.Now, User: userAndHost,
+		Args: os.Args[1:], Env: os.LookupEnv, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isTerminal, Width: terminalWidth, Now: time.Now, User: userAndHost,
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Colours of what an operator should notice. They appear on terminals only.
@@ -36,35 +35,6 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
-}
-
-// table writes aligned columns. It measures before it colours, which
-// text/tabwriter cannot.
-func (a *app) table(heads []string, rows [][]cell) {
-	widths := make([]int, len(heads))
-	for i, h := range heads {
-		widths[i] = utf8.RuneCountInString(h)
-		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i].text))
-		}
-	}
-	head := make([]cell, len(heads))
-	for i, h := range heads {
-		head[i] = cell{text: h, colour: dim, right: len(rows) > 0 && rows[0][i].right}
-	}
-	for _, row := range append([][]cell{head}, rows...) {
-		var b strings.Builder
-		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
-			if c.right {
-				b.WriteString(pad + a.coloured(c))
-			} else {
-				b.WriteString(a.coloured(c) + pad)
-			}
-			b.WriteString("  ")
-		}
-		fmt.Fprintln(a.Stdout, strings.TrimRight(b.String(), " "))
-	}
 }
 
 func (a *app) coloured(c cell) string {
