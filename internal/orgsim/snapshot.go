@@ -227,6 +227,9 @@ func (o *Org) keepSnapshot(ctx context.Context, path string) error {
 }
 
 // serveRestore restores the snapshot of ?name=, or the one in the body.
+// restOfSnapshot bounds what is read of a snapshot that was refused.
+const restOfSnapshot = 256 << 20
+
 func (o *Org) serveRestore(w http.ResponseWriter, r *http.Request) {
 	content := io.Reader(r.Body)
 	if name := r.URL.Query().Get("name"); name != "" {
@@ -245,6 +248,8 @@ func (o *Org) serveRestore(w http.ResponseWriter, r *http.Request) {
 	}
 	info, err := o.Restore(r.Context(), content)
 	if err != nil {
+		// Who is still sending hears why only if what is on its way is read.
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, restOfSnapshot))
 		writeJSON(w, http.StatusBadRequest, problem(err.Error()))
 		return
 	}
