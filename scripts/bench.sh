@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Benchmarks of bench/: limit programs and product in turn. "quick" takes about 3 minutes, "full" about 15.
-# "catchup" reads and delivers a million events that wait, in about 4 minutes (-events 100000 for less).
+# "catchup" reads a million events that wait and delivers 200,000, in about 4 minutes (-events 100000 for less).
 # "deploy" replaces gateways under 2,000 events a second, in about a minute.
 # "orgsim" measures the org simulator alone, in about 2 minutes: serving events, a million rows, bulk jobs.
 # Writes bench/results/<date>-<size>.jsonl; "full" also rewrites the tables of bench/README.md.

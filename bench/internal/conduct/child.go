@@ -25,11 +25,12 @@ type child struct {
 	cmd      *exec.Cmd
 	stdin    io.WriteCloser
 	messages chan line.Message // closed when its output ends
+	ended    chan struct{}     // closed then, too
 }
 
 // start starts a program whose output is lines of messages.
 func start(ctx context.Context, name, path string, args ...string) (*child, error) {
-	c := &child{name: name, cmd: exec.CommandContext(ctx, path, args...), messages: make(chan line.Message, 16)}
+	c := &child{name: name, cmd: exec.CommandContext(ctx, path, args...), messages: make(chan line.Message, 16), ended: make(chan struct{})}
 	c.cmd.Stderr = os.Stderr
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -47,6 +48,7 @@ func start(ctx context.Context, name, path string, args ...string) (*child, erro
 }
 
 func (c *child) listen(r io.Reader) {
+	defer close(c.ended)
 	defer close(c.messages)
 	for s := bufio.NewScanner(r); s.Scan(); {
 		var m line.Message
@@ -54,6 +56,19 @@ func (c *child) listen(r io.Reader) {
 			c.messages <- m
 		}
 	}
+}
+
+// until ends ctx when the program has ended, so that nobody waits for what it feeds.
+func (c *child) until(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-c.ended:
+			cancel(fmt.Errorf("%s has ended", c.name))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // wait waits for the message of a kind.
@@ -68,7 +83,7 @@ func (c *child) wait(ctx context.Context, is string) (line.Message, error) {
 				return m, nil
 			}
 		case <-ctx.Done():
-			return line.Message{}, fmt.Errorf("wait for %s to say %q: %w", c.name, is, ctx.Err())
+			return line.Message{}, fmt.Errorf("wait for %s to say %q: %w", c.name, is, context.Cause(ctx))
 		}
 	}
 }

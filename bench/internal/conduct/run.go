@@ -114,6 +114,9 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 	goal := s.subject
 	if s.sink != nil {
 		goal = s.sink
+		var stop context.CancelFunc
+		ctx, stop = s.subject.until(ctx)
+		defer stop()
 	}
 	if _, err := goal.wait(ctx, line.Warm); err != nil {
 		return err
