@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
@@ -111,7 +109,7 @@ func (a *Acceptor) Accept(ctx context.Context, req Request) (Answer, *Problem) {
 // transform relies on it. JSON is UTF-8 (RFC 8259 §8.1); other bytes would be
 // kept here and replaced or refused further on.
 func CheckData(data []byte) *Problem {
-	if json.Valid(data) && utf8.Valid(data) {
+	if isJSON(data) {
 		return nil
 	}
 	what := "the body is not JSON"
@@ -184,7 +182,7 @@ func (a *Acceptor) arrival(e event.Event, keyed bool) route.Arrival {
 // answer is the gateway's own word on one event.
 func (a *Acceptor) answer(status int, id, state string, replayed bool) Answer {
 	place := a.cfg.Prefix + "/" + url.PathEscape(id)
-	body := make([]byte, 0, 96+len(id)+len(place))
+	body := make([]byte, 0, 48+len(id)+len(state)+len(place))
 	body = append(body, `{"id":`...)
 	body = appendText(body, id)
 	body = append(body, `,"state":"`...)
@@ -192,9 +190,9 @@ func (a *Acceptor) answer(status int, id, state string, replayed bool) Answer {
 	body = append(body, `","status_url":`...)
 	body = appendText(body, place)
 	body = append(body, '}', '\n')
-	header := map[string][]string{"Content-Type": jsonType, "Location": {place}}
-	if state == "filtered" {
-		delete(header, "Location")
+	header := map[string][]string{"Content-Type": jsonType}
+	if state != "filtered" {
+		header["Location"] = []string{place}
 	}
 	return Answer{Status: status, Header: header, Body: body, Replayed: replayed, Ours: true}
 }
@@ -202,12 +200,12 @@ func (a *Acceptor) answer(status int, id, state string, replayed bool) Answer {
 // appendText appends a JSON string.
 func appendText(to []byte, s string) []byte {
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			text, _ := json.Marshal(s) // strings always can be
 			return append(to, text...)
 		}
 	}
-	return strconv.AppendQuote(to, s) // of printable ASCII it is JSON's own form
+	return append(append(append(to, '"'), s...), '"')
 }
 
 var jsonType = []string{"application/json"}

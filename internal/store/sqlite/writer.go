@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -87,6 +88,9 @@ func (w *writer) loop() {
 	timer := time.NewTimer(w.poll)
 	defer timer.Stop()
 	for {
+		// Who is about to hand over a task does so before the group is closed:
+		// where there are more callers than processors, a commit is shared by more of them.
+		runtime.Gosched()
 		tasks, closed := w.gather()
 		if len(tasks) > 0 || w.rooms.claimable(w.now().UnixMicro()) {
 			w.group(tasks)
