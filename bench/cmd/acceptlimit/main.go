@@ -15,13 +15,20 @@ import (
 	"github.com/sallyport-dev/sallyport/bench/internal/accept"
 	"github.com/sallyport-dev/sallyport/bench/internal/appendlog"
 	"github.com/sallyport-dev/sallyport/bench/internal/line"
+	"github.com/sallyport-dev/sallyport/bench/internal/profile"
 )
 
 func main() {
 	dir := flag.String("dir", "", "folder for the logs")
 	sink := flag.String("sink", "", "URL that events are delivered to; empty delivers nothing")
+	cpu := flag.String("profile", "", "file for a CPU profile")
 	flag.Parse()
-	if err := serve(*dir, *sink); err != nil {
+	stop, err := profile.Start(*cpu)
+	if err == nil {
+		err = serve(*dir, *sink)
+		stop()
+	}
+	if err != nil {
 		log.Fatal("acceptlimit: ", err)
 	}
 }

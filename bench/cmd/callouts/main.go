@@ -24,6 +24,7 @@ func main() {
 	events := flag.Int64("events", 100_000, "events of a run")
 	rounds := flag.Int("rounds", 5, "rounds")
 	quiet := flag.Duration("quiet", 5*time.Second, "wait at most so long for other processes to be quiet, before each run")
+	profiles := flag.String("profiles", "", "folder for CPU profiles, which take a little of the speed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -31,7 +32,7 @@ func main() {
 	if err != nil {
 		log.Fatal("callouts: ", err)
 	}
-	co := &conduct.Conductor{Bin: *bin, Scratch: scratch, Quiet: *quiet}
+	co := &conduct.Conductor{Bin: *bin, Scratch: scratch, Quiet: *quiet, Profiles: *profiles}
 	err = sit(ctx, co, *out, *only, *events, *rounds)
 	_ = os.RemoveAll(scratch)
 	if err != nil {
@@ -51,8 +52,8 @@ func sit(ctx context.Context, co *conduct.Conductor, out, only string, events in
 				if err != nil {
 					return err
 				}
-				fmt.Printf("%d  %-38s %-13s %9.0f/s  p50 %.2f p99 %.2f ms  probe %.2f ms  right %t, others %.2f cores\n", round, c.Name, p, r.Rate,
-					ms(r.P50), ms(r.P99), ms(r.Probe.P50), r.True, r.Others)
+				fmt.Printf("%d  %-38s %-13s %9.0f/s  p50 %.2f p99 %.2f ms  cpu %.1f us  probe %.2f ms  right %t, others %.2f cores\n", round, c.Name, p, r.Rate,
+					ms(r.P50), ms(r.P99), float64(r.CPU.Nanoseconds())/1000, ms(r.Probe.P50), r.True, r.Others)
 				runs = append(runs, r)
 				if err := result.Append(out, r); err != nil {
 					return err

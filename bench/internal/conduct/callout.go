@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/line"
@@ -111,7 +112,7 @@ func (s *callout) start(ctx context.Context) (err error) {
 	}
 	switch s.program {
 	case "limit":
-		args := []string{"-dir", s.dir}
+		args := append([]string{"-dir", s.dir}, s.profiled()...)
 		if s.c.Whole {
 			args = append(args, "-sink", s.sinkURL)
 		}
@@ -148,7 +149,7 @@ routes:
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return err
 	}
-	s.gateway = exec.CommandContext(ctx, filepath.Join(s.Bin, "sallyport"), "run", "--config", file)
+	s.gateway = s.gatewayCommand(ctx, "run", "--config", file)
 	s.gateway.Env = append(os.Environ(), "BENCH_TOKEN="+token)
 	s.gateway.Stderr = &tail{}
 	if err := s.gateway.Start(); err != nil {
@@ -166,6 +167,24 @@ routes:
 			return nil
 		}
 	}
+}
+
+// gatewayCommand runs the built product, or the same with a CPU profile.
+func (s *callout) gatewayCommand(ctx context.Context, args ...string) *exec.Cmd {
+	if s.Profiles == "" {
+		return exec.CommandContext(ctx, filepath.Join(s.Bin, "sallyport"), args...)
+	}
+	return exec.CommandContext(ctx, filepath.Join(s.Bin, "gateway"), append(s.profiled(), args...)...)
+}
+
+// profiled are the arguments for a CPU profile of the run, if it is to have one.
+func (s *callout) profiled() []string {
+	if s.Profiles == "" {
+		return nil
+	}
+	s.runs++
+	name := fmt.Sprintf("%02d %s, %s.pprof", s.runs, strings.ReplaceAll(s.c.Name, "/", " per "), s.program)
+	return []string{"-profile", filepath.Join(s.Profiles, name)}
 }
 
 // tail keeps the last of what is written.
@@ -188,7 +207,7 @@ func (s *callout) perform(ctx context.Context, r *result.Callout) error {
 	if err != nil {
 		return err
 	}
-	own, err := s.used()
+	own, subject, err := s.used()
 	if err != nil {
 		return err
 	}
@@ -210,10 +229,11 @@ func (s *callout) perform(ctx context.Context, r *result.Callout) error {
 	if err != nil {
 		return err
 	}
-	end, err := s.used()
+	end, subjectEnd, err := s.used()
 	if err != nil {
 		return err
 	}
+	r.CPU = (subjectEnd - subject) / time.Duration(s.c.Events)
 	r.Others = max(0, (after-before-(end-own)-cpu).Seconds()) / took.Seconds()
 	r.Flagged = r.Others > othersLimit
 	return s.count(ctx, r)
@@ -241,26 +261,33 @@ func (s *callout) load(ctx context.Context) (r load.Result, cpu time.Duration, e
 	return r, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), json.Unmarshal(out, &r)
 }
 
-// used is the processor time of the run's servers.
-func (s *callout) used() (sum time.Duration, err error) {
-	for _, c := range []*child{s.subject, s.sink} {
-		if c != nil {
-			u, err := c.usage()
-			if err != nil {
-				return 0, err
-			}
-			sum += u.CPU
-		}
+// used is the processor time of the run's servers and of this program, and that
+// of what is measured alone.
+func (s *callout) used() (sum, subject time.Duration, err error) {
+	switch {
+	case s.gateway != nil:
+		subject, err = cpuOf(s.gateway.Process.Pid)
+	case s.subject != nil:
+		subject, err = cpuOf(s.subject.cmd.Process.Pid)
 	}
-	if s.gateway != nil {
-		u, err := proc.Of(s.gateway.Process.Pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	sum = subject
+	if s.sink != nil {
+		u, err := s.sink.usage()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		sum += u.CPU
 	}
-	self, err := proc.Of(os.Getpid())
-	return sum + self.CPU, err
+	self, err := cpuOf(os.Getpid())
+	return sum + self, subject, err
+}
+
+func cpuOf(pid int) (time.Duration, error) {
+	u, err := proc.Of(pid)
+	return u.CPU, err
 }
 
 // count finds the ground truth: every event on disk, and at the application,
@@ -273,10 +300,11 @@ func (s *callout) count(ctx context.Context, r *result.Callout) error {
 	case "limit":
 		kept, err = s.subject.end()
 	case "product":
-		_ = s.gateway.Process.Signal(os.Interrupt)
-		_ = s.gateway.Wait()
-		s.gateway = nil
+		s.endGateway()
 		kept, err = s.auditStore(ctx)
+	case "pass-through":
+		s.endGateway() // with its profile, if there is one
+		return nil
 	default:
 		return nil
 	}
@@ -293,6 +321,13 @@ func (s *callout) count(ctx context.Context, r *result.Callout) error {
 		r.True = r.True && came.Count == s.c.Events && came.Extra == 0 && came.Bad == 0
 	}
 	return nil
+}
+
+// endGateway stops the product as its operator would.
+func (s *callout) endGateway() {
+	_ = s.gateway.Process.Signal(os.Interrupt)
+	_ = s.gateway.Wait()
+	s.gateway = nil
 }
 
 func (s *callout) auditStore(ctx context.Context) (line.Message, error) {

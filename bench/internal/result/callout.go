@@ -20,6 +20,8 @@ type Callout struct {
 	P50     time.Duration `json:"p50_ns"`
 	P99     time.Duration `json:"p99_ns"`
 	Bad     int64         `json:"bad"`
+	// CPU is the processor time of the program for one request.
+	CPU time.Duration `json:"cpu_ns,omitempty"`
 	// True says that the ground truth is what it must be: nothing lost, nothing twice.
 	True    bool         `json:"true"`
 	Probe   probe.Result `json:"probe"`
@@ -31,8 +33,8 @@ type Callout struct {
 // by round, in Markdown.
 func CalloutTable(runs []Callout) string {
 	var b strings.Builder
-	b.WriteString("| case | program | requests/s: median (min - max) | of the first | p50 ms | p99 ms | of the first's p99 | disk probe p50 ms | runs |\n")
-	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| case | program | requests/s: median (min - max) | of the first | p50 ms | p99 ms | of the first's p99 | processor time us | disk probe p50 ms | runs |\n")
+	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, name := range inOrder(runs, func(r Callout) string { return r.Case }) {
 		of := slices.DeleteFunc(slices.Clone(runs), func(r Callout) bool { return r.Case != name })
 		programs := inOrder(of, func(r Callout) string { return r.Program })
@@ -44,7 +46,7 @@ func CalloutTable(runs []Callout) string {
 }
 
 func writeCallouts(b *strings.Builder, name, program string, runs []Callout, first string) {
-	var rates, ratios, p50, p99, tails, probes []float64
+	var rates, ratios, p50, p99, tails, cpus, probes []float64
 	wrong, flagged := 0, 0
 	for _, r := range runs {
 		if r.Program != program {
@@ -59,6 +61,9 @@ func writeCallouts(b *strings.Builder, name, program string, runs []Callout, fir
 		}
 		rates, p50, p99 = append(rates, r.Rate), append(p50, millis(r.P50)), append(p99, millis(r.P99))
 		probes = append(probes, millis(r.Probe.P50))
+		if r.CPU > 0 {
+			cpus = append(cpus, float64(r.CPU.Nanoseconds())/1000)
+		}
 		for _, f := range runs {
 			if f.Program == first && f.Round == r.Round && f.True {
 				ratios, tails = append(ratios, r.Rate/f.Rate), append(tails, float64(r.P99)/float64(f.P99))
@@ -72,8 +77,8 @@ func writeCallouts(b *strings.Builder, name, program string, runs []Callout, fir
 	if flagged > 0 {
 		note += fmt.Sprintf(", %d beside others", flagged)
 	}
-	fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", name, program,
-		middle(rates, "%.0f"), middle(ratios, "%.2f"), middle(p50, "%.2f"), middle(p99, "%.2f"), middle(tails, "%.2f"), middle(probes, "%.2f"), note)
+	fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", name, program,
+		middle(rates, "%.0f"), middle(ratios, "%.2f"), middle(p50, "%.2f"), middle(p99, "%.2f"), middle(tails, "%.2f"), middle(cpus, "%.1f"), middle(probes, "%.2f"), note)
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
