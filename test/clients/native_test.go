@@ -20,14 +20,23 @@ import (
 )
 
 // nativeConsumers are the consumers that applications are shown, and how to run them.
-// Those of Python and Ruby need interpreters that the scripts do not install.
+// Those of Python and Ruby need packages that the scripts do not install (Debian's
+// python3-pika and ruby-bunny): they are run where nativeEnv says that they are there.
 func nativeConsumers(t *testing.T) map[string][]string {
 	t.Helper()
-	return map[string][]string{
+	all := map[string][]string{
 		"node": {requireNode(t), "../../examples/native/node/consumer.mjs"},
 		"go":   {buildNative(t, "../../examples/native/go", ".")},
 	}
+	if os.Getenv(nativeEnv) != "" {
+		all["python"] = []string{"/usr/bin/python3", "-u", "../../examples/native/python/consumer.py"}
+		all["ruby"] = []string{"ruby", "../../examples/native/ruby/consumer.rb"}
+	}
+	return all
 }
+
+// nativeEnv adds the consumers in Python and Ruby.
+const nativeEnv = "SALLYPORT_NATIVE_ALL"
 
 // The application's own consumers read what a gateway has accepted: each event
 // is taken once, one that fails comes back by the retry queues, one that is

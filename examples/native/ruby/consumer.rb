@@ -97,7 +97,7 @@ class Consumer
     @returned = nil
     @exchange.publish(body, routing_key: to, mandatory: true, persistent: true, headers: headers,
                             message_id: properties.message_id, type: properties.type, app_id: properties.app_id,
-                            content_type: properties.content_type, timestamp: properties.timestamp)
+                            content_type: properties.content_type, timestamp: properties.timestamp&.to_i)
     raise "the broker refused the message" unless @channel.wait_for_confirms
     raise "there is no queue #{to}" if @returned == [properties.message_id, to]
   end
