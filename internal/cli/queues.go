@@ -22,18 +22,26 @@ const triageLimit = 1000
 
 func (a *app) queuesCommand() *cobra.Command {
 	group := &cobra.Command{Use: "queues", Short: "Look into the broker's queues that routes wait in, and change what is in them"}
-	group.AddCommand(a.queuesListCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesRedriveCommand(), a.queuesPurgeCommand())
+	group.AddCommand(a.queuesListCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesRedriveCommand(), a.queuesPurgeCommand(), a.queuesMigrateCommand())
 	return group
 }
 
 // withQueues connects to the broker, asks, and leaves again.
 func (a *app) withQueues(ctx context.Context, change bool, do func(ctx context.Context, q control.Queues) error) error {
+	return a.withQueuesFor(ctx, brokerPatience, change, do)
+}
+
+// withQueuesFor is withQueues for as long as patience allows; 0 is without end.
+func (a *app) withQueuesFor(ctx context.Context, patience time.Duration, change bool, do func(ctx context.Context, q control.Queues) error) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, brokerPatience)
-	defer cancel()
+	if patience > 0 {
+		limited, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = limited
+	}
 	opened, err := a.OpenQueues(ctx, s, change)
 	if err != nil {
 		return err

@@ -14,6 +14,39 @@ type Queues interface {
 	// Purge removes for good what is ready and retrying, or the dead letters, and
 	// returns how much that was.
 	Purge(ctx context.Context, route string, dead bool) (int, error)
+	// Migrate makes a route's queues what they must be, keeping every message, and
+	// returns how they stood before. It can be interrupted and repeated.
+	Migrate(ctx context.Context, m Migrate) ([]MigratedQueue, error)
+}
+
+// Migrate says how queues are migrated.
+type Migrate struct {
+	Route string
+	// DryRun only looks.
+	DryRun bool
+	// Attached goes on although somebody consumes a queue that has to be replaced.
+	Attached bool
+	// Progress hears of n more messages moved: out of the old queue, or back into the new one.
+	Progress func(queue string, back bool, n int)
+}
+
+// MigratedQueue is how a queue stood before a migration.
+type MigratedQueue struct {
+	Queue string `json:"queue"`
+	// State is right, missing, differs, or interrupted: a migration before had not ended.
+	State       string            `json:"state"`
+	Differences []QueueDifference `json:"differences,omitempty"`
+	Ready       int               `json:"ready"`
+	// Aside counts messages that an interrupted migration has put aside.
+	Aside     int `json:"aside,omitempty"`
+	Consumers int `json:"consumers"`
+}
+
+// QueueDifference is one setting of a queue that is not as needed.
+type QueueDifference struct {
+	Name  string `json:"name"`
+	Has   string `json:"has"`
+	Needs string `json:"needs"`
 }
 
 // OpenedQueues answers [Queues] over connections opened for it alone.

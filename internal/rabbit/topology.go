@@ -1,10 +1,11 @@
 package rabbit
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -35,37 +36,17 @@ func (l *Link) Declare(ctx context.Context, t Topology) error {
 	defer closeChannel(ch)
 	if t.Exchange != "" {
 		if err := ch.ExchangeDeclare(t.Exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
-			return mismatch("declare exchange "+t.Exchange, "exchange", t.Exchange, err)
+			return exchangeMismatch(t.Exchange, err)
 		}
 	}
 	for _, q := range t.Queues {
 		if _, err := ch.QueueDeclare(q.Name, true, false, false, false, q.Args); err != nil {
-			if other := l.typeMismatch(ctx, q); other != nil {
-				err = other
-			}
-			return mismatch("declare queue "+q.Name, "queue", q.Name, err)
+			return l.mismatch(ctx, q, err)
 		}
 		if t.Exchange != "" {
 			if err := ch.QueueBind(q.Name, q.Name, t.Exchange, false, nil); err != nil {
 				return explain("bind queue "+q.Name, err)
 			}
-		}
-	}
-	return nil
-}
-
-// typeMismatch returns the broker's words on a queue of another type. Of several
-// differences it names any one, and this is the one that explains the others.
-func (l *Link) typeMismatch(ctx context.Context, q Queue) error {
-	ch, err := l.channel(ctx)
-	if err != nil {
-		return nil
-	}
-	defer closeChannel(ch)
-	_, err = ch.QueueDeclare(q.Name, true, false, false, false, amqp.Table{"x-queue-type": q.Args["x-queue-type"]})
-	if e, ok := errors.AsType[*amqp.Error](err); ok {
-		if m := inequivalent.FindStringSubmatch(e.Reason); m != nil && m[1] == "x-queue-type" {
-			return err
 		}
 	}
 	return nil
@@ -87,19 +68,49 @@ func plainValue(said string) string {
 	return m[2]
 }
 
-// mismatch explains the refusal of a declaration.
-func mismatch(op, what, name string, err error) error {
-	var e *amqp.Error
-	if !errors.As(err, &e) || e.Code != amqp.PreconditionFailed {
+// mismatch explains the refusal of a queue's declaration: a [Mismatch], where the
+// queue exists with other settings.
+func (l *Link) mismatch(ctx context.Context, q Queue, err error) error {
+	op := "declare queue " + q.Name
+	if inequivalentOf(err) == nil {
 		return explain(op, err)
 	}
-	out := &event.Error{Op: op, Happened: event.HappenedNo, Healing: event.Permanent, Err: errors.New(e.Reason)}
-	if m := inequivalent.FindStringSubmatch(e.Reason); m != nil {
-		out.Err = fmt.Errorf("the %s exists with another %s: it has %s, Sallyport needs %s", what, m[1], plainValue(m[3]), plainValue(m[2]))
+	found, other := l.Differences(ctx, q)
+	if len(found) == 0 {
+		return explain(op, errors.Join(err, other))
 	}
-	out.Hint = fmt.Sprintf("let its consumers empty it, then delete it (rabbitmqctl delete_queue %s --if-empty) and start again; "+
-		"or choose another name with rabbitmq.prefix", name)
-	return out
+	return &event.Error{
+		Op: op, Happened: event.HappenedNo, Healing: event.Permanent, Err: &Mismatch{What: "queue", Name: q.Name, Differences: byType(found)},
+		Hint: "let its consumers empty it, then delete it (rabbitmqctl delete_queue " + q.Name + ") and start again; or choose another name",
+	}
+}
+
+// byType puts the type first: it explains the other differences.
+func byType(all []Difference) []Difference {
+	slices.SortStableFunc(all, func(a, b Difference) int {
+		return cmp.Compare(b2i(a.Name != "x-queue-type"), b2i(b.Name != "x-queue-type"))
+	})
+	return all
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// exchangeMismatch explains the refusal of an exchange's declaration.
+func exchangeMismatch(name string, err error) error {
+	m := inequivalentOf(err)
+	if m == nil {
+		return explain("declare exchange "+name, err)
+	}
+	return &event.Error{
+		Op: "declare exchange " + name, Happened: event.HappenedNo, Healing: event.Permanent,
+		Err:  &Mismatch{What: "exchange", Name: name, Differences: []Difference{{m[1], plainValue(m[3]), plainValue(m[2])}}},
+		Hint: "choose another name with rabbitmq.prefix",
+	}
 }
 
 // Depth is what a queue tells about itself.

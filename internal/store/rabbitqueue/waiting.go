@@ -75,8 +75,11 @@ func (w *waiting) stop() {
 
 // declare makes sure that the route's queues exist.
 func (w *waiting) declare(ctx context.Context) error {
-	if err := w.q.deps.Consume.Declare(ctx, w.names.topology(w.cfg.Ordered)); err != nil {
+	if err := w.undisturbed(ctx); err != nil {
 		return err
+	}
+	if err := w.q.deps.Consume.Declare(ctx, w.names.topology(w.cfg.Ordered)); err != nil {
+		return w.advise(err)
 	}
 	w.declared.Store(true)
 	return nil
