@@ -50,6 +50,7 @@ func (s *session) conclude(b *batch, i int, o event.Outcome, w weight) (final bo
 		end.Follow = s.followers(c, o)
 	}
 	s.metrics.count(c, &end)
+	s.effort.ended(end.Do)
 	if s.settled == nil || !final {
 		// A batch lives until its slowest event has ended; the payloads of the
 		// others need not.
@@ -135,6 +136,7 @@ type weight struct {
 // weigh lets the breaker take in how an attempt ended.
 func (s *session) weigh(o *event.Outcome, probe bool, began time.Time) weight {
 	w := weight{began: began, now: time.Now(), aborted: context.Cause(s.work) != nil}
+	s.effort.took(w.now.Sub(began))
 	if w.aborted && !isFinal(o.Verdict) {
 		if probe {
 			s.breaker.abandonProbe(w.now)

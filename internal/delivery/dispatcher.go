@@ -53,6 +53,7 @@ type Dispatcher struct {
 
 	running  atomic.Bool
 	inFlight atomic.Int64
+	effort   effort
 	wake     chan struct{}          // tells the claimer to look again; holds one signal
 	paused   atomic.Bool            // last phase that was logged
 	trouble  atomic.Pointer[string] // how the queue fails; nil while it does not
