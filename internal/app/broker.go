@@ -25,6 +25,7 @@ import (
 // because a broker that takes no messages stops reading from who publishes.
 type broker struct {
 	publish, consume *rabbit.Link
+	tls              *tls.Config
 	// publishers are those of destinations: one each, because an exchange that does
 	// not exist costs whoever publishes to it the channel.
 	publishers []*rabbit.Publisher
@@ -45,7 +46,7 @@ func openBroker(s config.RabbitMQ, owner string, log *slog.Logger) (*broker, err
 			return nil, errors.New("read rabbitmq.ca_file: it holds no certificate")
 		}
 	}
-	b := &broker{}
+	b := &broker{tls: cfg.TLS}
 	var err error
 	cfg.Name = "sallyport publish " + owner
 	if b.publish, err = rabbit.Open(cfg); err != nil {

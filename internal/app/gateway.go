@@ -20,6 +20,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/intake"
 	"github.com/sallyport-dev/sallyport/internal/run"
+	"github.com/sallyport-dev/sallyport/internal/scale"
 	"github.com/sallyport-dev/sallyport/internal/sealed"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/store/encrypted"
@@ -40,6 +41,9 @@ type Gateway struct {
 	server     *control.Server
 	budget     *budget.Budget
 	watcher    *watch.Watcher
+	insight    *insight       // nil without a broker
+	loads      *loads         // nil where no route waits in a broker
+	scaler     *scale.Scaler  // nil where nothing is scaled
 	closers    []func() error // run in reverse order after everything has stopped
 
 	subscribers []*subscription.Subscriber
@@ -123,6 +127,15 @@ func (g *Gateway) addControl(ctx context.Context, settings config.Settings, regi
 	}
 	if g.budget != nil {
 		cfg.Budget = g.budget.Status
+	}
+	if g.insight != nil {
+		cfg.Broker = func() *control.Broker { return brokerView(g.broker, g.insight) }
+	}
+	if g.loads != nil {
+		cfg.Loads = g.loads.measure
+	}
+	if g.scaler != nil {
+		cfg.Scaling = g.scaler.Status
 	}
 	service, err := control.NewService(cfg)
 	if err != nil {

@@ -53,24 +53,29 @@ func OpenQueues(ctx context.Context, s config.Settings, change bool) (_ control.
 	if t.broker, err = openBroker(s.RabbitMQ, "command line", log); err != nil {
 		return control.OpenedQueues{}, err
 	}
+	t.insight = newInsight(s.RabbitMQ, t.broker)
 	t.queues, err = newQueues(cfg, t.broker, t.register(), nil, log)
 	return control.OpenedQueues{API: t, Close: t.close}, err
 }
 
 // queueTool is the broker as an operator sees it.
 type queueTool struct {
-	store  store.Store // nil where nothing is changed
-	broker *broker
-	queues *rabbitqueue.Queue
-	keys   *sealed.Keyring
-	routes map[string]config.Route
-	left   map[string]bool // routes that wait in the store, and may have waited in the broker
+	store   store.Store // nil where nothing is changed
+	broker  *broker
+	queues  *rabbitqueue.Queue
+	keys    *sealed.Keyring
+	routes  map[string]config.Route
+	insight *insight
+	left    map[string]bool // routes that wait in the store, and may have waited in the broker
 }
 
 func (t *queueTool) close() error {
 	var errs []error
 	if t.queues != nil {
 		errs = append(errs, t.queues.Close())
+	}
+	if t.insight != nil {
+		errs = append(errs, t.insight.close())
 	}
 	if t.broker != nil {
 		errs = append(errs, t.broker.close())
@@ -82,11 +87,12 @@ func (t *queueTool) close() error {
 }
 
 // Queues implements [control.Queues].
-func (t *queueTool) Queues(ctx context.Context) ([]control.Queue, error) {
+func (t *queueTool) Queues(ctx context.Context) (control.QueueList, error) {
 	levels, err := t.queues.Levels(ctx)
 	if err != nil {
-		return nil, err
+		return control.QueueList{}, err
 	}
+	t.insight.look(ctx)
 	out := []control.Queue{}
 	for _, l := range levels {
 		if t.left[l.Route] && len(l.Missing) == len(l.Names) {
@@ -95,9 +101,10 @@ func (t *queueTool) Queues(ctx context.Context) ([]control.Queue, error) {
 		out = append(out, control.Queue{
 			Route: l.Route, Names: l.Names, Ready: l.Ready, Retrying: l.Retrying, Dead: l.Dead, Consumers: l.Consumers,
 			MaxDepth: l.MaxDepth, Missing: l.Missing, Left: t.left[l.Route],
+			Traffic: t.insight.traffic(l),
 		})
 	}
-	return out, nil
+	return control.QueueList{Queues: out, Broker: *brokerView(t.broker, t.insight)}, nil
 }
 
 // Peek implements [control.Queues].

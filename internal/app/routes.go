@@ -83,6 +83,9 @@ func (g *Gateway) addRoutes(ctx context.Context, s config.Settings, owner string
 			}
 		}
 	}
+	if err := g.addLoads(s, bindings, owner, registry); err != nil {
+		return err
+	}
 	intake := subscription.NewMetrics(registry)
 	readers := &readers{g: g, org: org, owner: owner, metrics: intake, tracing: tracing, bindings: bindings}
 	for topic, fed := range byTopic(bindings) {

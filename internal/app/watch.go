@@ -85,6 +85,9 @@ func (g *Gateway) facts(ctx context.Context) (watch.Facts, error) {
 	if g.budget != nil {
 		f.Allowances = allowanceFacts(g.budget.Status())
 	}
+	if g.insight != nil {
+		f.Brokers = brokerFacts(g.broker, g.insight)
+	}
 	gaps, gapsErr := g.store.Gaps(ctx, "")
 	if gapsErr != nil {
 		f.GapTopics = nil

@@ -23,10 +23,10 @@ type Room struct {
 
 var (
 	floor   = []string{"internal/event", "internal/salesforce", "internal/secret", "internal/sealed"}
-	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch", "internal/trail", "internal/roster"}
+	engines = []string{"internal/route", "internal/delivery", "internal/callout", "internal/subscription", "internal/budget", "internal/watch", "internal/trail", "internal/roster", "internal/scale"}
 	wires   = []string{
 		"internal/salesforce/auth", "internal/salesforce/call", "internal/salesforce/rest", "internal/salesforce/bulk", "internal/salesforce/pubsub",
-		"internal/salesforce/cometd", "internal/rabbit", "internal/pg",
+		"internal/salesforce/cometd", "internal/rabbit", "internal/heroku", "internal/pg",
 	}
 )
 
@@ -93,6 +93,14 @@ var Rooms = []Room{
 	{
 		Path: "internal/rabbit", May: floor,
 		Why: "a wire speaks one protocol; it knows neither engines nor other wires",
+	},
+	{
+		Path: "internal/heroku", May: floor,
+		Why: "a wire speaks one protocol; it knows neither engines nor other wires",
+	},
+	{
+		Path: "internal/scale", May: floor,
+		Why: "an engine decides by the floor's words and interfaces of its own, so that it is tested without any system",
 	},
 	{
 		Path: "internal/delivery/...", May: floor,

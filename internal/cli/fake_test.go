@@ -31,6 +31,7 @@ type answers struct {
 	events  []control.Event
 	audit   control.AuditReport
 	gaps    []control.Gap
+	load    control.LoadList
 	moved   int
 	err     error
 	queries []control.EventQuery
@@ -61,6 +62,10 @@ func (a *answers) Event(_ context.Context, _ string, payload bool) ([]control.Ev
 func (a *answers) Redrive(_ context.Context, r control.RedriveRequest) (control.RedriveResult, error) {
 	a.orders = append(a.orders, r)
 	return control.RedriveResult{Moved: a.moved}, a.err
+}
+
+func (a *answers) Load(context.Context) (control.LoadList, error) {
+	return a.load, a.err
 }
 
 func (a *answers) Alarms(context.Context) (control.AlarmList, error) {

@@ -22,7 +22,7 @@ const triageLimit = 1000
 
 func (a *app) queuesCommand() *cobra.Command {
 	group := &cobra.Command{Use: "queues", Short: "Look into the broker's queues that routes wait in, and change what is in them"}
-	group.AddCommand(a.queuesListCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesRedriveCommand(), a.queuesPurgeCommand(), a.queuesMigrateCommand())
+	group.AddCommand(a.queuesListCommand(), a.queuesShowCommand(), a.queuesPeekCommand(), a.queuesRedriveCommand(), a.queuesPurgeCommand(), a.queuesMigrateCommand(), a.queuesAdviseCommand())
 	return group
 }
 
@@ -59,22 +59,14 @@ func (a *app) queuesListCommand() *cobra.Command {
 		Use: "list", Short: "List routes with what is ready, retrying and dead in their queues", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withQueues(cmd.Context(), false, func(ctx context.Context, q control.Queues) error {
-				all, err := q.Queues(ctx)
+				list, err := q.Queues(ctx)
 				if err != nil {
 					return err
 				}
 				if a.json {
-					return a.printJSON(map[string]any{"queues": all})
+					return a.printJSON(list)
 				}
-				var rows [][]cell
-				for _, l := range all {
-					dead := number(l.Dead)
-					if l.Dead > 0 {
-						dead = dead.in(red)
-					}
-					rows = append(rows, []cell{text(l.Route), number(l.Ready), number(l.Retrying), dead, number(l.Consumers), number(l.MaxDepth), text(queueNote(l))})
-				}
-				a.table([]string{"ROUTE", "READY", "RETRYING", "DEAD", "CONSUMERS", "LIMIT", "NOTE"}, rows)
+				a.printQueues(list)
 				return nil
 			})
 		},
@@ -109,10 +101,11 @@ func (a *app) queuesShowCommand() *cobra.Command {
 		Use: "show ROUTE", Short: "Show a route's queues, and its dead letters by cause", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withQueues(cmd.Context(), false, func(ctx context.Context, q control.Queues) error {
-				all, err := q.Queues(ctx)
+				list, err := q.Queues(ctx)
 				if err != nil {
 					return err
 				}
+				all := list.Queues
 				at := slices.IndexFunc(all, func(l control.Queue) bool { return l.Route == args[0] })
 				if at < 0 {
 					return usage(fmt.Errorf("route %s does not wait in RabbitMQ", args[0]), "sallyport queues list")
@@ -121,7 +114,7 @@ func (a *app) queuesShowCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printQueue(all[at], causesOf(dead))
+				return a.printQueue(all[at], list.Broker, causesOf(dead))
 			})
 		},
 	})
@@ -141,11 +134,11 @@ func causesOf(dead []control.Letter) []Cause {
 	return out
 }
 
-func (a *app) printQueue(l control.Queue, causes []Cause) error {
+func (a *app) printQueue(l control.Queue, b control.Broker, causes []Cause) error {
 	if a.json {
-		return a.printJSON(map[string]any{"queue": l, "causes": causes})
+		return a.printJSON(map[string]any{"queue": l, "causes": causes, "broker": b})
 	}
-	for _, line := range [][2]string{
+	for _, line := range append([][2]string{
 		{"route", l.Route},
 		{"queues", strings.Join(l.Names, " ")},
 		{"ready", fmt.Sprint(l.Ready)},
@@ -154,11 +147,12 @@ func (a *app) printQueue(l control.Queue, causes []Cause) error {
 		{"consumers", fmt.Sprint(l.Consumers)},
 		{"missing", strings.Join(l.Missing, " ")},
 		{"note", queueNote(l)},
-	} {
+	}, a.trafficLines(l.Traffic)...) {
 		if line[1] != "" {
-			fmt.Fprintf(a.Stdout, "%-10s %s\n", line[0], line[1])
+			fmt.Fprintf(a.Stdout, "%-12s %s\n", line[0], line[1])
 		}
 	}
+	a.printBroker(&b)
 	if len(causes) == 0 {
 		return nil
 	}

@@ -56,6 +56,8 @@ func (a *app) printStatus(s control.Status) {
 	a.printSubscriptions(s.Subscriptions)
 	a.printPatterns(s.Patterns)
 	a.printRoutes(s.Routes)
+	a.printBroker(s.Broker)
+	a.printScaling(s.Scaling)
 	a.printWorkers(s.Workers)
 	if len(s.Alarms) > 0 {
 		fmt.Fprintln(a.Stdout)

@@ -46,6 +46,8 @@ func checkKind(kind, text string) error {
 		}
 	case "broker":
 		return checkBroker(text)
+	case "management":
+		return checkManagement(text)
 	case "endpoint":
 		return checkEndpoint(text)
 	case "signing":
@@ -193,6 +195,7 @@ func (d *decoder) check(s *Settings, sections []string) {
 	d.checkTransports(s.Routes)
 	if read("rabbitmq") {
 		d.checkRabbitMQ(s)
+		d.checkHeroku(s)
 	}
 	d.checkRegulated(s)
 	d.checkReplies(s.Routes)

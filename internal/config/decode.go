@@ -159,9 +159,10 @@ func (d *decoder) mapping(path string, f *field, node ast.Node, out reflect.Valu
 }
 
 var mapKeyForms = map[string]*regexp.Regexp{
-	"route":  regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`),
-	"caller": regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.@-]{0,62}$`),
-	"header": regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
+	"route":   regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`),
+	"process": regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`),
+	"caller":  regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.@-]{0,62}$`),
+	"header":  regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
 }
 
 func checkMapKey(kind, name string) error {

@@ -21,6 +21,7 @@ type RabbitMQ struct {
 	URL           URL           `yaml:"url" type:"broker" sample:"${CLOUDAMQP_URL}" doc:"The broker: amqps://user:password@host/vhost, or amqp:// on this machine. The nodes of a cluster are given one after another, separated by commas: when one is lost the next is used."`
 	URLFile       string        `yaml:"url_file" default:"" sample:"/run/secrets/rabbitmq" doc:"A file with the address instead, read at every connect: credentials can then be rotated without a restart."`
 	Prefix        string        `yaml:"prefix" default:"sallyport" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"What the names of the exchange and of all queues begin with."`
+	Management    URL           `yaml:"management" type:"management" default:"auto" sample:"https://broker.example" doc:"The broker's management API, which tells more than AMQP does: rates, what consumers hold, the nodes' alarms. Its address (user and password are those of url unless it has its own); derived: on the same host, https behind amqps and port 15672 behind amqp; auto: derived for CloudAMQP, off otherwise. Without it, or while it does not answer, depths and consumers are known."`
 	CAFile        string        `yaml:"ca_file" default:"" doc:"A PEM file of certificate authorities to trust instead of the system's."`
 	AllowPlain    bool          `yaml:"allow_plain" default:"false" doc:"Allow amqp: (without TLS) to a host other than this machine. Password and events then travel in clear text."`
 	Heartbeat     time.Duration `yaml:"heartbeat" default:"10s" min:"1s" max:"5m" doc:"How often both sides prove to be there. A connection is given up after three of them in silence."`
@@ -86,6 +87,24 @@ func checkBroker(text string) error {
 	return nil
 }
 
+// The values of rabbitmq.management that are no address.
+const (
+	ManagementAuto    = "auto"
+	ManagementDerived = "derived"
+	ManagementOff     = "off"
+)
+
+func checkManagement(text string) error {
+	if text == ManagementAuto || text == ManagementDerived || text == ManagementOff {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("neither auto, off or derived nor an address such as https://broker.example")
+	}
+	return nil
+}
+
 // inClear reports whether any node is reached without TLS over a network.
 func (r RabbitMQ) inClear() bool {
 	return slices.ContainsFunc(nodesOf(r.URL.Reveal()), func(node string) bool {
@@ -102,6 +121,9 @@ func (d *decoder) checkRabbitMQ(s *Settings) {
 	}
 	if b.inClear() && !b.AllowPlain {
 		d.wrong("rabbitmq.url", "uses amqp: to another machine", "use amqps, or set rabbitmq.allow_plain: true if the network is private")
+	}
+	if !b.Management.IsZero() && strings.HasPrefix(b.Management.Reveal(), "http:") {
+		d.checkPlainHTTP("rabbitmq.management", b.Management.Reveal(), b.AllowPlain, "rabbitmq.allow_plain")
 	}
 	if s.UsesRabbitMQ() && !b.Given() && !d.reported("rabbitmq.url") && !d.reported("rabbitmq.url_file") {
 		d.wrong("rabbitmq.url", "missing, but a route needs the broker", "for example url: ${CLOUDAMQP_URL}")

@@ -68,7 +68,7 @@ func TestSettings_ShowMasksEverySecretAndSortsKeys(t *testing.T) {
 			top = append(top, name)
 		}
 	}
-	if got := strings.Join(top, " "); got != "alarms budget callers control encryption listen log org rabbitmq routes shutdown store telemetry token_endpoint trail" {
+	if got := strings.Join(top, " "); got != "alarms budget callers control encryption heroku listen log org rabbitmq routes shutdown store telemetry token_endpoint trail" {
 		t.Errorf("sections: %s", got)
 	}
 }

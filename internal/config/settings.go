@@ -18,6 +18,7 @@ type Settings struct {
 	Org           Org               `yaml:"org" doc:"The Salesforce org. Needed where a route subscribes to it or writes to it; a gateway that only passes callouts to an application has no use for one."`
 	Store         Store             `yaml:"store" scalar:"url" doc:"Where events wait until they are delivered, with positions, gaps and the ledger. Either the address alone or a section."`
 	RabbitMQ      RabbitMQ          `yaml:"rabbitmq" scalar:"url" doc:"The broker of routes that wait in RabbitMQ, read from it or publish to it. Either the address alone or a section."`
+	Heroku        Heroku            `yaml:"heroku" doc:"The number of dynos follows the load of queues: what queues advise says is done, between a floor and a ceiling, by one of the gateway's processes. See docs/queues.md."`
 	Listen        Listen            `yaml:"listen" scalar:"address" doc:"Where callouts and the application's own events come in: /callouts/<route>, /events/<route> and /outbound/<route>. Either the address alone or a section. Nothing listens unless a route arrives that way."`
 	Callers       map[string]Caller `yaml:"callers" name:"caller" doc:"Who may call, and how they prove it. A request of nobody in this list is answered 401. With none everybody may call, which is possible only on the loopback interface."`
 	TokenEndpoint TokenEndpoint     `yaml:"token_endpoint" doc:"The gateway's own token service, POST /oauth2/token, from which a caller with client_secrets gets short-lived tokens: what a Salesforce External Credential does by itself."`

@@ -125,7 +125,7 @@ func (f *field) typeName() string {
 	case f.kind != "":
 		return map[string]string{
 			"url": "URL", "store": "file or URL", "host:port": "host:port", "topic": "topic", "object": "sObject", "jq": "jq expression",
-			"order": "record, none or a field", "endpoint": "URL", "broker": "broker URL", "signing": "signing secret",
+			"order": "record, none or a field", "endpoint": "URL", "broker": "broker URL", "management": "auto, off, derived or URL", "signing": "signing secret",
 			"credential": "secret of 16 characters or more", "fingerprint": "SHA-256 of a public key",
 			"trailkey": "Ed25519 seed in base64", "publickey": "Ed25519 public key", "sealkey": "id:key", "redact": "path",
 			"answer":        "wait, accept or wait-then-accept and a duration",

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/roster"
+	"github.com/sallyport-dev/sallyport/internal/scale"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
@@ -29,6 +30,9 @@ type API interface {
 	Audit(ctx context.Context) (AuditReport, error)
 	// Alarms lists what an operator must know, the worst first.
 	Alarms(ctx context.Context) (AlarmList, error)
+	// Load tells what the routes that wait in RabbitMQ have to do and what does it;
+	// from a store alone nothing is known.
+	Load(ctx context.Context) (LoadList, error)
 	// Gaps lists holes in the stream, newest first, of one subscription or of all.
 	Gaps(ctx context.Context, subscription string) ([]Gap, error)
 	// Gap returns one gap. It fails with [ErrNotFound] if there is none of that number.
@@ -74,6 +78,10 @@ type Status struct {
 	Alarms []watch.Alarm `json:"alarms"`
 	// Budget is how the org's API requests are used; null when only a store was asked.
 	Budget *budget.Status `json:"budget"`
+	// Broker is how RabbitMQ stands; absent where no route needs it.
+	Broker *Broker `json:"broker,omitempty"`
+	// Scaling is how the types of process stand whose number follows the load.
+	Scaling []scale.Status `json:"scaling,omitempty"`
 }
 
 // Worker is one long-running part of the process.

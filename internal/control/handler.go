@@ -45,6 +45,7 @@ func (h *handler) routes(metrics prometheus.Gatherer) http.Handler {
 		"POST " + pathRedrive:         h.redrive,
 		"GET " + pathAudit:            h.audit,
 		"GET " + pathGaps:             h.gaps,
+		"GET " + pathLoad:             func(r *http.Request) (any, error) { return h.api.Load(r.Context()) },
 		"GET " + pathAlarms:           func(r *http.Request) (any, error) { return h.api.Alarms(r.Context()) },
 
 		"GET " + pathGaps + "/{number}":           h.gap,

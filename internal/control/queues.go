@@ -7,8 +7,9 @@ import (
 
 // Queues is what an operator can ask of the broker's queues that routes wait in.
 type Queues interface {
-	// Queues tells how full the queues of every route are, by name.
-	Queues(ctx context.Context) ([]Queue, error)
+	// Queues tells how full the queues of every route are, by name. A management API
+	// that does not answer is told, and leaves out what only it knows.
+	Queues(ctx context.Context) (QueueList, error)
 	// Peek shows the first messages that are ready, or dead letters, and leaves them there.
 	Peek(ctx context.Context, q PeekQuery) ([]Letter, error)
 	// Purge removes for good what is ready and retrying, or the dead letters, and
@@ -56,6 +57,12 @@ type OpenedQueues struct {
 	Close func() error
 }
 
+// QueueList is the queues of all routes, and how their broker stands.
+type QueueList struct {
+	Queues []Queue `json:"queues"`
+	Broker Broker  `json:"broker"`
+}
+
 // PeekQuery says which messages to show.
 type PeekQuery struct {
 	Route string
@@ -81,6 +88,8 @@ type Queue struct {
 	Missing []string `json:"missing,omitempty"`
 	// Left: the route waits in the store now, and what is here is being emptied.
 	Left bool `json:"left,omitempty"`
+	// Traffic is what the management API tells; absent where it does not.
+	Traffic *QueueTraffic `json:"traffic,omitempty"`
 }
 
 // Letter is a message in a queue.

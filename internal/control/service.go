@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/budget"
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/roster"
+	"github.com/sallyport-dev/sallyport/internal/scale"
 	"github.com/sallyport-dev/sallyport/internal/subscription"
 	"github.com/sallyport-dev/sallyport/internal/watch"
 )
@@ -43,6 +44,11 @@ type Config struct {
 	Alarms func(ctx context.Context) ([]watch.Alarm, error)
 	// Patterns is how topics that are patterns stand; nil where none is.
 	Patterns func() *roster.Status
+	// Broker is how RabbitMQ stands, Loads what routes that wait there have to do, and
+	// Scaling what is done about it; nil where there is nothing of it.
+	Broker  func() *Broker
+	Loads   func(ctx context.Context) ([]scale.Load, error)
+	Scaling func() []scale.Status
 	// Budget is how the org's API requests are used; nil where nobody knows.
 	Budget func() budget.Status
 
@@ -127,6 +133,12 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	if s.config.Budget != nil {
 		b := s.config.Budget()
 		out.Budget = &b
+	}
+	if s.config.Broker != nil {
+		out.Broker = s.config.Broker()
+	}
+	if s.config.Scaling != nil {
+		out.Scaling = s.config.Scaling()
 	}
 	return out, nil
 }

@@ -14,6 +14,7 @@ const (
 	pathAudit       = "/api/v1/audit"
 	pathGaps        = "/api/v1/gaps"
 	pathAlarms      = "/api/v1/alarms"
+	pathLoad        = "/api/v1/load"
 )
 
 // eventsBody, gapBody, gapsBody and errorBody wrap answers in an object, so that fields

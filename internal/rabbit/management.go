@@ -194,7 +194,7 @@ func (n *number) UnmarshalJSON(text []byte) error {
 func (m *Management) queues(ctx context.Context, address, vhost, prefix string, page int, into map[string]QueueReport) (more bool, err error) {
 	q := url.Values{
 		"page": {strconv.Itoa(page)}, "page_size": {strconv.Itoa(managementPage)}, "columns": {queueColumns},
-		"name": {"^" + regexp.QuoteMeta(prefix)}, "use_regex": {"true"}, "msg_rates_age": {"60"}, "msg_rates_incr": {"10"},
+		"name": {"^" + regexp.QuoteMeta(prefix)}, "use_regex": {"true"}, "msg_rates_age": {"60"}, "msg_rates_incr": {"5"},
 	}
 	var answer struct {
 		Items     []queueAnswer

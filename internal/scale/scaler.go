@@ -39,7 +39,8 @@ type Target struct {
 	Routes []string
 }
 
-// Config sets how the number of processes follows the load. Zero means the default.
+// Config sets how the number of processes follows the load. Zero means the default,
+// a negative time none.
 type Config struct {
 	Targets []Target
 	Policy  Policy
@@ -80,8 +81,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("process %q: floor %d and ceiling %d are not 1 or more and rising", t.Process, t.Floor, t.Ceiling))
 		}
 	}
-	if c.Every <= 0 || c.UpAfter < 0 || c.DownAfter < 0 || c.CoolDown < 0 {
-		errs = append(errs, errors.New("a time of the scaling is negative"))
+	if c.Every <= 0 {
+		errs = append(errs, errors.New("the time between two looks is not positive"))
 	}
 	return errors.Join(errs...)
 }

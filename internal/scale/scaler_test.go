@@ -199,7 +199,7 @@ func TestConfig_Validate(t *testing.T) {
 		"no floor": func(c *scale.Config) { c.Targets = []scale.Target{{Process: "w", Ceiling: 2}} },
 		"crossed":  func(c *scale.Config) { c.Targets = []scale.Target{{Process: "w", Floor: 3, Ceiling: 2}} },
 		"too full": func(c *scale.Config) { c.Policy.Utilisation = 1.1 },
-		"negative": func(c *scale.Config) { c.UpAfter = -1 },
+		"negative": func(c *scale.Config) { c.Every = -1 },
 	} {
 		c := good
 		change(&c)

@@ -70,6 +70,8 @@ const (
 	RuleWaiting Rule = "waiting"
 	// RuleWorker: a part of the process has failed for good.
 	RuleWorker Rule = "worker-failed"
+	// RuleBroker: a node of the broker has raised an alarm, or the broker takes no messages.
+	RuleBroker Rule = "broker"
 	// RuleAllowance: one of the org's allowances is nearly used up.
 	RuleAllowance Rule = "allowance"
 	// RuleForecast: one of them will be used up soon at the present pace.

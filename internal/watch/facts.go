@@ -14,6 +14,7 @@ type Facts struct {
 	Routes     []Route
 	Workers    []Worker
 	Allowances []Allowance
+	Brokers    []Broker
 }
 
 // Topic is how a subscription stands.
@@ -65,6 +66,13 @@ type Worker struct {
 	Name   string
 	Failed bool
 	Why    string
+}
+
+// Broker is a broker, or a node of one.
+type Broker struct {
+	Name string
+	// Alarm is why it takes no messages, or soon will not; empty when all is well.
+	Alarm, Hint string
 }
 
 // Allowance is one of the org's allowances.

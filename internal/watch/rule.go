@@ -17,6 +17,9 @@ func measures(f Facts, l Limits, now time.Time) (all []measure) {
 	for _, w := range f.Workers {
 		all = append(all, certain(RuleWorker, w.Name, w.Failed).says("see the log; restart the gateway when it is mended", "%s has failed: %s", w.Name, w.Why))
 	}
+	for _, b := range f.Brokers {
+		all = append(all, certain(RuleBroker, b.Name, b.Alarm != "").says(b.Hint, "%s: %s", b.Name, b.Alarm))
+	}
 	for _, a := range f.Allowances {
 		all = append(all, allowanceMeasures(a, l, now)...)
 	}

@@ -32,6 +32,8 @@ type Level struct {
 	Route string
 	// Names are those of the route's queues, dead letters last.
 	Names []string
+	// Lanes is how many of them, the first ones, consumers read.
+	Lanes int
 	// Ready waits for a consumer, Retrying for its next attempt; Held is
 	// unacknowledged in this process, Dead among the dead letters.
 	Ready, Retrying, Held, Dead int
@@ -68,6 +70,20 @@ func (q *Queue) Levels(ctx context.Context) ([]Level, error) {
 	return out, nil
 }
 
+// Measured returns what was last measured of each route, without asking the broker.
+func (q *Queue) Measured() []Level {
+	var out []Level
+	for _, r := range q.cfg.Routes {
+		g := &q.routes[r.Name].gauge
+		g.mu.Lock()
+		if !g.last.Measured.IsZero() {
+			out = append(out, g.last)
+		}
+		g.mu.Unlock()
+	}
+	return out
+}
+
 // connectPatience is how long a missing connection is waited for before
 // whoever asks is told.
 const connectPatience = 3 * time.Second
@@ -84,7 +100,7 @@ func (w *waiting) level(ctx context.Context) (Level, error) {
 	if err != nil {
 		return Level{}, err
 	}
-	l := Level{Route: w.cfg.Name, Names: queues, Measured: time.Now(), MaxDepth: w.cfg.MaxDepth}
+	l := Level{Route: w.cfg.Name, Names: queues, Lanes: len(w.names.lanes), Measured: time.Now(), MaxDepth: w.cfg.MaxDepth}
 	for i, d := range depths {
 		switch {
 		case d.Missing:
