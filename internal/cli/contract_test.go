@@ -53,7 +53,7 @@ func TestJSONContract_DocumentsEveryField(t *testing.T) {
 		"Broker": reflect.TypeFor[control.Broker](), "Management": reflect.TypeFor[control.Management](), "BrokerNode": reflect.TypeFor[control.BrokerNode](),
 		"Traffic": reflect.TypeFor[control.QueueTraffic](), "MigratedQueue": reflect.TypeFor[control.MigratedQueue](),
 		"QueueDifference": reflect.TypeFor[control.QueueDifference](),
-		"Queue": reflect.TypeFor[control.Queue](), "Letter": reflect.TypeFor[control.Letter](), "Cause": reflect.TypeFor[cli.Cause](),
+		"Queue":           reflect.TypeFor[control.Queue](), "Letter": reflect.TypeFor[control.Letter](), "Cause": reflect.TypeFor[cli.Cause](),
 		"TrailReport": reflect.TypeFor[trail.Report](), "TrailFinding": reflect.TypeFor[trail.Finding](),
 		"EncryptionReport": reflect.TypeFor[control.EncryptionReport](), "EncryptionKey": reflect.TypeFor[control.EncryptionKey](),
 		"Finding": reflect.TypeFor[control.Finding](), "Gap": reflect.TypeFor[control.Gap](), "Problem": reflect.TypeFor[config.Problem](),

@@ -140,9 +140,10 @@ heroku:
 	var list control.QueueList
 	eventually(t, time.Minute, func() bool {
 		out, code := run(t, nil, "queues", "list", "--json", "--config", g.config)
-		return code == 0 && json.Unmarshal([]byte(out), &list) == nil && list.Queues[0].Traffic != nil && list.Queues[0].Traffic.Acked > 0
+		return code == 0 && json.Unmarshal([]byte(out), &list) == nil && list.Queues[0].Traffic != nil &&
+			list.Queues[0].Traffic.Acked > 0 && list.Queues[0].Traffic.Unacked > 0 && list.Queues[0].Traffic.Bytes > 0
 	}, func() string { return fmt.Sprintf("no rates: %+v", list) })
-	if b, tr := list.Broker, list.Queues[0].Traffic; b.Management.State != control.ManagementReached || len(b.Nodes) != 1 || !b.Nodes[0].Running || tr.Unacked == 0 || tr.Bytes == 0 {
+	if b, tr := list.Broker, list.Queues[0].Traffic; b.Management.State != control.ManagementReached || len(b.Nodes) != 1 || !b.Nodes[0].Running || tr.Published == 0 {
 		t.Errorf("broker %+v, traffic %+v", b, tr)
 	}
 	metrics := g.metrics()

@@ -23,7 +23,7 @@ func TestMigrate_KeepsEveryEvent(t *testing.T) {
 	t.Parallel()
 	broker, register := testkit.RabbitMQ(t), openRegister(t)
 	before := start(t, broker.URL, register, nil)
-	const n, keys = 600, 7
+	const n, keys = 400, 7
 	before.accept(series(n, keys)...)
 	if err := before.Close(); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestMigrate_KeepsEveryEvent(t *testing.T) {
 		}
 		interrupted++
 	}
-	if interrupted < 4 {
+	if interrupted < 3 {
 		t.Errorf("interrupted only %d times", interrupted)
 	}
 	plan, err = b.Plan(b.ctx, "orders")
