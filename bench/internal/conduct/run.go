@@ -111,14 +111,14 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	goal := s.subject
+	goal, feeding := s.subject, ctx
 	if s.sink != nil {
-		goal = s.sink
 		var stop context.CancelFunc
-		ctx, stop = s.subject.until(ctx)
+		goal = s.sink
+		feeding, stop = s.subject.until(ctx)
 		defer stop()
 	}
-	if _, err := goal.wait(ctx, line.Warm); err != nil {
+	if _, err := goal.wait(feeding, line.Warm); err != nil {
 		return err
 	}
 	m, err := s.meter()
@@ -132,7 +132,7 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 	if err != nil {
 		return err
 	}
-	ended, err := goal.wait(ctx, line.Done)
+	ended, err := goal.wait(feeding, line.Done)
 	if err != nil {
 		return err
 	}
