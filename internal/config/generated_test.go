@@ -70,7 +70,7 @@ func TestExamples_AreValidForTheSchemaAndForTheDecoder(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 		_, warnings, err := config.Load(file, env("SF_LOGIN_URL=https://acme.my.salesforce.com", "SF_CLIENT_ID=i", "SF_CLIENT_SECRET=s",
-			"SF_USERNAME=u@acme.example", "DATABASE_URL=postgres://u:p@h/db", "SALLYPORT_TOKEN=t", "WEBHOOK_SECRET="+signing, "SALESFORCE_TOKEN=a-token-of-thirty-two-characters-0", "APP_TOKEN=a-token-of-thirty-two-characters-1", "APP_KEY=k",
+			"SF_USERNAME=u@acme.example", "DATABASE_URL=postgres://u:p@h/db", "SALLYPORT_TOKEN=t", "WEBHOOK_SECRET="+signing, "SALESFORCE_TOKEN=a-token-of-thirty-two-characters-0", "APP_TOKEN=a-token-of-thirty-two-characters-1", "APP_KEY=k", "CLOUDAMQP_URL=amqps://u:p@hare.rmq.cloudamqp.com/u",
 			"CRM_CLIENT_SECRET=a-token-of-thirty-two-characters-2", "TOKEN_SECRET=a-token-of-thirty-two-characters-3"))
 		if err != nil || len(warnings) > 0 {
 			t.Errorf("%s: %v %v", file, err, warnings)

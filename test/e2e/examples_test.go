@@ -94,7 +94,7 @@ func exampleEnv(t *testing.T, o *org, app *application) []string {
 		"DATABASE_URL=" + database.URL, "SALLYPORT_TOKEN=example-token", "WEBHOOK_SECRET=" + exampleSecret,
 		"SALESFORCE_TOKEN=" + exampleToken, "APP_TOKEN=" + strings.ToUpper(exampleToken),
 		"CRM_CLIENT_SECRET=client-secret-of-" + exampleToken, "TOKEN_SECRET=token-secret-of-" + exampleToken,
-		"APP_KEY=example-key", "APP_URL=" + app.server.URL + "/events",
+		"CLOUDAMQP_URL=" + testkit.RabbitMQ(t).URL, "APP_KEY=example-key", "APP_URL=" + app.server.URL + "/events",
 	}
 }
 

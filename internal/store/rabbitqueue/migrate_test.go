@@ -16,13 +16,16 @@ import (
 	"github.com/sallyport-dev/sallyport/internal/testkit"
 )
 
+// brief has the route keep one retry queue only: declaring them takes time.
+func brief(cfg *rabbitqueue.Config) { cfg.Routes[0].LongestWait = time.Second }
+
 // A route that has become ordered finds queues without a single active consumer:
 // it says so and how to get out of it, and a migration that is interrupted again and
 // again keeps every event, in order.
 func TestMigrate_KeepsEveryEvent(t *testing.T) {
 	t.Parallel()
 	broker, register := testkit.RabbitMQ(t), openRegister(t)
-	before := start(t, broker.URL, register, nil)
+	before := start(t, broker.URL, register, brief)
 	const n, keys = 400, 7
 	before.accept(series(n, keys)...)
 	if err := before.Close(); err != nil {
@@ -86,7 +89,7 @@ func TestMigrate_KeepsEveryEvent(t *testing.T) {
 func TestMigrate_TellsAllDifferencesAndRefusesConsumers(t *testing.T) {
 	t.Parallel()
 	broker := testkit.RabbitMQ(t)
-	b := start(t, broker.URL, openRegister(t), nil)
+	b := start(t, broker.URL, openRegister(t), brief)
 	broker.Call(t, http.MethodPut, "/api/queues/"+broker.VHost+"/sallyport.orders",
 		`{"durable":true,"arguments":{"x-queue-type":"quorum","x-delivery-limit":5,"x-dead-letter-exchange":"elsewhere","x-max-length":1000}}`)
 	broker.Call(t, http.MethodPut, "/api/queues/"+broker.VHost+"/sallyport.orders.dead", `{"durable":true}`)
@@ -147,7 +150,7 @@ func TestMigrate_TellsAllDifferencesAndRefusesConsumers(t *testing.T) {
 // Nothing to do does nothing.
 func TestMigrate_LeavesWhatIsRight(t *testing.T) {
 	t.Parallel()
-	b := start(t, testkit.RabbitMQ(t).URL, openRegister(t), nil)
+	b := start(t, testkit.RabbitMQ(t).URL, openRegister(t), brief)
 	began := time.Now()
 	for _, want := range []rabbitqueue.Migrating{rabbitqueue.QueueMissing, rabbitqueue.QueueRight} {
 		plan, err := b.Migrate(b.ctx, "orders", rabbitqueue.Migration{})
