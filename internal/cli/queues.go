@@ -33,7 +33,7 @@ func (a *app) withQueues(ctx context.Context, change bool, do func(ctx context.C
 
 // withQueuesFor is withQueues for as long as patience allows; 0 is without end.
 func (a *app) withQueuesFor(ctx context.Context, patience time.Duration, change bool, do func(ctx context.Context, q control.Queues) error) error {
-	s, err := a.settings()
+	s, err := a.settings("rabbitmq", "routes", "store", "encryption", "trail")
 	if err != nil {
 		return err
 	}
