@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,26 +17,42 @@ import (
 
 // world is what a scaler sees and does, in a bubble's time.
 type world struct {
-	now    int
-	asked  []int
-	err    error
-	load   scale.Load
-	lead   bool
-	leads  int
-	yields int
+	mu    sync.Mutex // guards all
+	now   int
+	asked []int
+	err   error
+	load  scale.Load
+	lead  bool
 }
 
-func (w *world) Quantity(context.Context, string) (int, error) { return w.now, w.err }
+func (w *world) Quantity(context.Context, string) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now, w.err
+}
+
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
 
 func (w *world) Scale(_ context.Context, _ string, n int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.err == nil {
 		w.asked, w.now = append(w.asked, n), n
 	}
 	return w.err
 }
 
-func (w *world) Hold(context.Context, time.Duration) (bool, error) { w.leads++; return w.lead, nil }
-func (w *world) Yield(context.Context) error                       { w.yields++; return nil }
+func (w *world) Hold(context.Context, time.Duration) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lead, nil
+}
+
+func (w *world) Yield(context.Context) error { return nil }
 
 // begin runs a scaler of 1 to 6 workers, of which each takes one event at a time, for
 // events of a second at full use: so many events a second are so many workers.
@@ -51,6 +68,8 @@ func begin(t *testing.T, w *world, change func(*scale.Config)) *scale.Scaler {
 	w.load.Route, w.load.Service = "orders", 1
 	s, err := scale.New(cfg, scale.Deps{
 		Loads: func(context.Context) ([]scale.Load, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			return []scale.Load{w.load, {Route: "others", Arrivals: 100, Service: 100}}, nil
 		}, Formation: w, Lead: w, Log: testkit.Log(t),
 	})
@@ -73,21 +92,21 @@ func TestScaler_FollowsWhatLasts(t *testing.T) {
 		w.load.Arrivals = 2
 		s := begin(t, w, nil)
 		pass(5 * time.Minute)
-		w.load.Arrivals = 5 // a spike
+		w.set(func() { w.load.Arrivals = 5 }) // a spike
 		pass(50 * time.Second)
-		w.load.Arrivals = 2
+		w.set(func() { w.load.Arrivals = 2 })
 		pass(5 * time.Minute)
 		if len(w.asked) != 0 {
 			t.Fatalf("a spike has scaled to %v", w.asked)
 		}
-		w.load.Arrivals = 6 // lasts, but 4 is what every look agrees to
+		w.set(func() { w.load.Arrivals = 6 }) // lasts, but 4 is what every look agrees to
 		pass(20 * time.Second)
-		w.load.Arrivals = 4
+		w.set(func() { w.load.Arrivals = 4 })
 		pass(50 * time.Second)
 		if !slices.Equal(w.asked, []int{4}) {
 			t.Fatalf("scaled to %v, want 4", w.asked)
 		}
-		w.load.Arrivals = 100 // at once after that: cool, then the ceiling
+		w.set(func() { w.load.Arrivals = 100 }) // at once after that: cool, then the ceiling
 		pass(2 * time.Minute)
 		if len(w.asked) != 1 {
 			t.Fatalf("scaled to %v while it cools", w.asked)
@@ -99,14 +118,14 @@ func TestScaler_FollowsWhatLasts(t *testing.T) {
 		if !slices.Equal(w.asked, []int{4, 6}) {
 			t.Fatalf("scaled to %v, want the ceiling", w.asked)
 		}
-		w.load.Arrivals, w.load.Waiting = 0, 0
+		w.set(func() { w.load.Arrivals, w.load.Waiting = 0, 0 })
 		pass(9 * time.Minute)
 		if len(w.asked) != 2 {
 			t.Fatalf("scaled down to %v too early", w.asked)
 		}
-		w.load.Arrivals = 3 // short of nothing, but more than before: down to what was wanted most
+		w.set(func() { w.load.Arrivals = 3 }) // short of nothing, but more than before: down to what was wanted most
 		pass(20 * time.Second)
-		w.load.Arrivals = 0
+		w.set(func() { w.load.Arrivals = 0 })
 		pass(time.Minute)
 		if !slices.Equal(w.asked, []int{4, 6, 3}) {
 			t.Fatalf("scaled to %v, want 3", w.asked)
@@ -126,23 +145,23 @@ func TestScaler_FollowsWhatLasts(t *testing.T) {
 func TestScaler_LeavesAlone(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		world  world
+		world  *world
 		change func(*scale.Config)
 		why    string
 	}{
-		"the application is down":  {world: world{now: 2, lead: true, load: scale.Load{Arrivals: 6, Paused: true, Why: "refused"}}, why: "refused"},
-		"the application fails":    {world: world{now: 2, lead: true, load: scale.Load{Arrivals: 6, Attempts: 20, Failed: 19}}, why: "19 of 20"},
-		"switched off by a person": {world: world{now: 0, lead: true, load: scale.Load{Arrivals: 6}}, why: "switched off"},
-		"another process acts":     {world: world{now: 2, load: scale.Load{Arrivals: 6}}, why: "another process acts"},
+		"the application is down":  {world: &world{now: 2, lead: true, load: scale.Load{Arrivals: 6, Paused: true, Why: "refused"}}, why: "refused"},
+		"the application fails":    {world: &world{now: 2, lead: true, load: scale.Load{Arrivals: 6, Attempts: 20, Failed: 19}}, why: "19 of 20"},
+		"switched off by a person": {world: &world{now: 0, lead: true, load: scale.Load{Arrivals: 6}}, why: "switched off"},
+		"another process acts":     {world: &world{now: 2, load: scale.Load{Arrivals: 6}}, why: "another process acts"},
 		"a refusal": {
-			world: world{now: 2, lead: true, load: scale.Load{Arrivals: 6}, err: &event.Error{Op: "ask", Err: errors.New("401"), Hint: "heroku.token"}}, why: "401",
+			world: &world{now: 2, lead: true, load: scale.Load{Arrivals: 6}, err: &event.Error{Op: "ask", Err: errors.New("401"), Hint: "heroku.token"}}, why: "401",
 		},
 		"no route of its": {
-			world:  world{now: 2, lead: true, load: scale.Load{Arrivals: 6}},
+			world:  &world{now: 2, lead: true, load: scale.Load{Arrivals: 6}},
 			change: func(c *scale.Config) { c.Targets[0].Routes = []string{"gone"} }, why: "no route is measured",
 		},
 		"a dry run": {
-			world:  world{now: 2, lead: true, load: scale.Load{Arrivals: 6}},
+			world:  &world{now: 2, lead: true, load: scale.Load{Arrivals: 6}},
 			change: func(c *scale.Config) { c.DryRun, c.CoolDown = true, 20*time.Minute }, why: "would have scaled from 2 to 6",
 		},
 	} {
@@ -150,7 +169,7 @@ func TestScaler_LeavesAlone(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := c.world
-				s := begin(t, &w, c.change)
+				s := begin(t, w, c.change)
 				said := ""
 				for range 120 {
 					pass(10 * time.Second)
@@ -172,7 +191,7 @@ func TestScaler_TakesOver(t *testing.T) {
 		w.load.Arrivals = 6
 		s := begin(t, w, nil)
 		pass(time.Hour)
-		w.lead = true
+		w.set(func() { w.lead = true })
 		pass(2 * time.Minute)
 		if len(w.asked) > 0 {
 			t.Fatalf("scaled at once: %v", w.asked)
@@ -181,7 +200,7 @@ func TestScaler_TakesOver(t *testing.T) {
 		if !slices.Equal(w.asked, []int{6}) || !s.Status()[0].Acting {
 			t.Fatalf("scaled to %v, %+v", w.asked, s.Status())
 		}
-		w.lead = false
+		w.set(func() { w.lead = false })
 		pass(10 * time.Second)
 		if s.Status()[0].Acting {
 			t.Error("acts without the lead")
