@@ -187,19 +187,6 @@ func (s *callout) profiled() []string {
 	return []string{"-profile", filepath.Join(s.Profiles, name)}
 }
 
-// tail keeps the last of what is written.
-type tail struct{ text []byte }
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.text = append(t.text, p...)
-	t.text = t.text[max(0, len(t.text)-4096):]
-	return len(p), nil
-}
-
-// String returns the last of it.
-func (t *tail) String() string { return string(t.text) }
-
 func (s *callout) store() string { return filepath.Join(s.dir, "store.db") }
 
 func (s *callout) perform(ctx context.Context, r *result.Callout) error {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 
 	"github.com/sallyport-dev/sallyport/bench/internal/line"
 	"github.com/sallyport-dev/sallyport/bench/internal/proc"
@@ -26,12 +27,16 @@ type child struct {
 	stdin    io.WriteCloser
 	messages chan line.Message // closed when its output ends
 	ended    chan struct{}     // closed then, too
+	said     tail              // on its standard error; whole once it has ended
+
+	finishing sync.Once
+	result    error
 }
 
 // start starts a program whose output is lines of messages.
 func start(ctx context.Context, name, path string, args ...string) (*child, error) {
 	c := &child{name: name, cmd: exec.CommandContext(ctx, path, args...), messages: make(chan line.Message, 16), ended: make(chan struct{})}
-	c.cmd.Stderr = os.Stderr
+	c.cmd.Stderr = io.MultiWriter(os.Stderr, &c.said)
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -53,7 +58,7 @@ func (c *child) listen(r io.Reader) {
 	for s := bufio.NewScanner(r); s.Scan(); {
 		var m line.Message
 		if json.Unmarshal(s.Bytes(), &m) == nil && m.Is != "" {
-			c.messages <- m
+			c.messages <- m // programs say less than it holds
 		}
 	}
 }
@@ -64,11 +69,17 @@ func (c *child) until(ctx context.Context) (context.Context, context.CancelFunc)
 	go func() {
 		select {
 		case <-c.ended:
-			cancel(fmt.Errorf("%s has ended", c.name))
+			cancel(c.gone())
 		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// gone says that the program has ended, with its last words.
+func (c *child) gone() error {
+	_ = c.finish() // all of its words are there then; why it ended is among them
+	return fmt.Errorf("%s has ended (%v): %s", c.name, c.cmd.ProcessState, c.said.last())
 }
 
 // wait waits for the message of a kind.
@@ -77,7 +88,7 @@ func (c *child) wait(ctx context.Context, is string) (line.Message, error) {
 		select {
 		case m, ok := <-c.messages:
 			if !ok {
-				return line.Message{}, fmt.Errorf("wait for %s to say %q: it ended", c.name, is)
+				return line.Message{}, fmt.Errorf("wait for %s to say %q: %w", c.name, is, c.gone())
 			}
 			if m.Is == is {
 				return m, nil
@@ -107,8 +118,8 @@ func (c *child) end() (line.Message, error) {
 			last = m
 		}
 	}
-	if err := c.cmd.Wait(); err != nil {
-		return last, fmt.Errorf("end %s: %w", c.name, err)
+	if err := c.finish(); err != nil {
+		return last, fmt.Errorf("end %s: %w: %s", c.name, err, c.said.last())
 	}
 	return last, nil
 }
@@ -116,7 +127,14 @@ func (c *child) end() (line.Message, error) {
 // kill ends a program that may have ended already.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
-	for range c.messages {
-	}
-	_ = c.cmd.Wait()
+	_ = c.finish()
+}
+
+// finish waits for the program's end, for whoever asks.
+func (c *child) finish() error {
+	c.finishing.Do(func() {
+		<-c.ended // its output has been read
+		c.result = c.cmd.Wait()
+	})
+	return c.result
 }

@@ -111,14 +111,14 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	goal, feeding := s.subject, ctx
+	goal, alive := s.subject, ctx
 	if s.sink != nil {
-		var stop context.CancelFunc
 		goal = s.sink
-		feeding, stop = s.subject.until(ctx)
+		var stop context.CancelFunc
+		alive, stop = s.subject.until(ctx)
 		defer stop()
 	}
-	if _, err := goal.wait(feeding, line.Warm); err != nil {
+	if _, err := goal.wait(alive, line.Warm); err != nil {
 		return err
 	}
 	m, err := s.meter()
@@ -128,11 +128,11 @@ func (s *stage) perform(ctx context.Context, r *result.Run) error {
 	if err := s.bus.tell("go"); err != nil {
 		return err
 	}
-	began, err := s.bus.wait(ctx, line.Go)
+	began, err := s.bus.wait(alive, line.Go)
 	if err != nil {
 		return err
 	}
-	ended, err := goal.wait(feeding, line.Done)
+	ended, err := goal.wait(alive, line.Done)
 	if err != nil {
 		return err
 	}
