@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/store"
 	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
@@ -26,19 +28,16 @@ func (r *storeRegister) Look(ctx context.Context, route string, ids []string) (m
 	if known == nil {
 		known = map[string]contract.Known{}
 	}
-	for _, id := range ids {
-		if _, ok := known[id]; ok {
-			continue
-		}
-		records, err := r.store.Find(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		for i := range records {
-			if records[i].Event.Route == route {
-				known[id] = contract.Known{State: records[i].State, Elsewhere: true, Record: records[i]}
-			}
-		}
+	unknown := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { _, ok := known[id]; return ok })
+	if len(unknown) == 0 {
+		return known, nil
+	}
+	standings, err := r.store.Standings(ctx, route, unknown)
+	if err != nil {
+		return nil, err
+	}
+	for id, s := range standings {
+		known[id] = contract.Known{State: s.State, Elsewhere: true, Record: delivery.Record{State: s.State, Accepted: s.Accepted}}
 	}
 	return known, nil
 }

@@ -40,6 +40,9 @@ type Store interface {
 	// Ended returns those of ids whose events of the route have come to their end,
 	// in any order: of ids that were used again, those whose newest event has.
 	Ended(ctx context.Context, route string, ids []string) ([]string, error)
+	// Standings returns how the events of a route with those ids stand, without the
+	// ids that it has no event of: of ids that were used again, the newest event.
+	Standings(ctx context.Context, route string, ids []string) (map[string]Standing, error)
 	// Depths tells how much of each route waits, as the accounts say: cheap whatever waits.
 	Depths(ctx context.Context) ([]delivery.Depth, error)
 	// Sweep removes what retention no longer asks for, in small steps that leave
@@ -52,6 +55,13 @@ type Store interface {
 	// Close stops the store and frees what it holds. Calls in progress finish or
 	// fail; later calls fail with [ErrClosed]. It may be called twice.
 	Close() error
+}
+
+// Standing is how an event stands: as much as whoever holds a copy of it must know.
+type Standing struct {
+	// State is Waiting also while an attempt is made.
+	State    delivery.State
+	Accepted time.Time
 }
 
 // Retention says how long delivered events are kept. Zero keeps for ever.

@@ -68,9 +68,9 @@ type Known struct {
 	Copy   string
 	Digest []byte
 	// Elsewhere: the event was accepted where the route waits besides the broker,
-	// and is delivered from there. Record tells when.
+	// and is delivered from there. Of the record then only State and Accepted are known.
 	Elsewhere bool
-	// Record is complete but for its data.
+	// Record is complete but for its data, unless Elsewhere.
 	Record delivery.Record
 }
 

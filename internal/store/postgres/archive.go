@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
 	"github.com/sallyport-dev/sallyport/internal/event"
+	"github.com/sallyport-dev/sallyport/internal/store/contract"
 )
 
 // The states of a row in ended.
@@ -105,9 +106,7 @@ func (s *Store) List(ctx context.Context, f delivery.ListFilter) (records []deli
 	return records, err
 }
 
-// Find implements [delivery.Archive]. It reads the records through: there is no
-// index on the event id, because keeping one would cost every append more than
-// all lookups together gain.
+// Find implements [delivery.Archive].
 func (s *Store) Find(ctx context.Context, id string) (records []delivery.Record, err error) {
 	err = s.read(ctx, "find event", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, s.q("SELECT "+recordColumns+", p.data"+recordFrom+
@@ -153,6 +152,31 @@ func (s *Store) Ended(ctx context.Context, route string, ids []string) (ended []
 		return err
 	})
 	return ended, err
+}
+
+// Standings implements contract.Store.
+func (s *Store) Standings(ctx context.Context, route string, ids []string) (standings map[string]contract.Standing, err error) {
+	asked := make([]string, len(ids))
+	for i, id := range ids {
+		asked[i] = text(id)
+	}
+	err = s.read(ctx, "find how events stand", func(tx pgx.Tx) error {
+		standings = make(map[string]contract.Standing, len(ids))
+		rows, err := tx.Query(ctx, s.q(`SELECT DISTINCT ON (e.id) e.id, e.accepted, coalesce(d.state, 0) FROM @events e LEFT JOIN @ended d ON d.seq = e.seq
+			WHERE e.id = ANY($2) AND e.route = (SELECT id FROM @routes WHERE name = $1) ORDER BY e.id, e.seq DESC`), text(route), asked)
+		if err != nil {
+			return err
+		}
+		var id string
+		var accepted time.Time
+		var state int16
+		_, err = pgx.ForEachRow(rows, []any{&id, &accepted, &state}, func() error {
+			standings[untext(id)] = contract.Standing{State: stateOf(state, false), Accepted: accepted.UTC()}
+			return nil
+		})
+		return err
+	})
+	return standings, err
 }
 
 // history reads the failed attempts of an event, oldest first.

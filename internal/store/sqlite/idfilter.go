@@ -9,11 +9,15 @@ import "hash/fnv"
 // filterHashes is how many bits an id sets.
 const filterHashes = 4
 
-// filterBits calls f with the bits of an id, of n, until it says no.
-func filterBits(id string, n int, f func(bit int) bool) bool {
+// sumOf is what the bits of an id are made of.
+func sumOf(id string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id)) // a hash never fails
-	sum := h.Sum64()
+	return h.Sum64()
+}
+
+// filterBits calls f with the bits of an id, of n, until it says no.
+func filterBits(sum uint64, n int, f func(bit int) bool) bool {
 	a, b := uint32(sum), uint32(sum>>32)|1
 	for i := range uint32(filterHashes) {
 		if !f(int((a + i*b) % uint32(n))) {
@@ -29,15 +33,16 @@ func appendFilter(to []byte, events []newcomer) []byte {
 	to = append(to, make([]byte, max(len(events), 8))...)
 	filter := to[at:]
 	for i := range events {
-		filterBits(events[i].ev.ID, 8*len(filter), func(bit int) bool { filter[bit/8] |= 1 << (bit % 8); return true })
+		filterBits(sumOf(events[i].ev.ID), 8*len(filter), func(bit int) bool { filter[bit/8] |= 1 << (bit % 8); return true })
 	}
 	return to
 }
 
-// mayHold reports whether a batch with that filter may have an event of an id.
-func mayHold(filter []byte, id string) bool {
+// mayHold reports whether a batch with that filter may have an event whose id
+// has that sum.
+func mayHold(filter []byte, sum uint64) bool {
 	if len(filter) == 0 {
 		return true
 	}
-	return filterBits(id, 8*len(filter), func(bit int) bool { return filter[bit/8]&(1<<(bit%8)) != 0 })
+	return filterBits(sum, 8*len(filter), func(bit int) bool { return filter[bit/8]&(1<<(bit%8)) != 0 })
 }

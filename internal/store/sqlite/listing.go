@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sallyport-dev/sallyport/internal/delivery"
@@ -86,9 +85,7 @@ func batchesOf(f delivery.ListFilter, route int64) (query string, args []any) {
 	return "SELECT first FROM batches WHERE " + strings.Join(where, " AND ") + " ORDER BY first DESC", args
 }
 
-// Find implements [delivery.Archive]. It reads the records through: there is no
-// index on the event id, because keeping one would cost every append more than
-// all lookups together gain.
+// Find implements [delivery.Archive].
 func (a *archive) Find(ctx context.Context, id string) (records []delivery.Record, err error) {
 	err = a.read(ctx, func(c *conn) error {
 		if records, err = c.find(id); err != nil {
@@ -108,28 +105,6 @@ func (a *archive) Find(ctx context.Context, id string) (records []delivery.Recor
 		return nil, fmt.Errorf("find event: %w", err)
 	}
 	return records, nil
-}
-
-// Ended implements contract.Store.
-func (a *archive) Ended(ctx context.Context, route string, ids []string) (ended []string, err error) {
-	err = a.read(ctx, func(c *conn) error {
-		ended = nil
-		for _, id := range ids {
-			records, err := c.find(id)
-			if err != nil {
-				return err
-			}
-			records = slices.DeleteFunc(records, func(r delivery.Record) bool { return r.Event.Route != route })
-			if n := len(records); n > 0 && !records[n-1].Ended.IsZero() {
-				ended = append(ended, id)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find ended events: %w", err)
-	}
-	return ended, nil
 }
 
 func (c *conn) find(id string) (records []delivery.Record, err error) {
@@ -171,8 +146,9 @@ func (c *conn) find(id string) (records []delivery.Record, err error) {
 // whose filter does not rule it out and in whose traits its bytes occur.
 func (c *conn) mentions(id string) (batches []int64, err error) {
 	var likely []int64
+	sum := sumOf(id)
 	err = c.query("SELECT first, ids FROM batches ORDER BY first", nil, func(r row) {
-		if mayHold(columnBytes(r.Stmt, 1), id) {
+		if mayHold(columnBytes(r.Stmt, 1), sum) {
 			likely = append(likely, r.ColumnInt64(0))
 		}
 	})

@@ -20,6 +20,7 @@ var ledgerTests = []test{
 	{"Audit_FindsALostPayload", auditFinds(LosePayload, "1 waiting or dead events have lost their payload")},
 	{"Depths_AgreeWithTheLedgers", depths},
 	{"Ended_TellsOfTheNewestOfAnID", ended},
+	{"Standings_TellOfTheNewestOfAnID", standings},
 	{"Sweep_RemovesPayloadsBeforeRecords", sweepRetention},
 	{"Sweep_KeepsWhatIsWaitingOrDead", sweepKeeps},
 	{"Sweep_KeepsTheSequenceRising", sweepSequence},
@@ -65,6 +66,50 @@ func ended(s *suite) {
 	if got, err := st.Ended(s.ctx, "another", ids); err != nil || len(got) != 0 {
 		s.Fatalf("ended of a route without events: %v, %v", got, err)
 	}
+}
+
+// standings asks about events in every state, one whose id was used again, and one id
+// on two routes.
+func standings(s *suite) {
+	st := s.open()
+	s.append(st, evs("a", 6)...)
+	first := s.Clock.Now()
+	claims := s.claimAll(st, 5)
+	s.settle(st, delivery.Done, time.Time{}, claims[:2]...)
+	s.settle(st, delivery.Dead, time.Time{}, claims[2])
+	s.settle(st, delivery.Again, time.Time{}, claims[3])
+	s.Clock.Advance(time.Minute)
+	again, elsewhere := claims[0].Event.ID, claims[1].Event.ID
+	s.append(st, event.Event{ID: again, Route: orders}, event.Event{ID: elsewhere, Route: "another"}, event.Event{ID: "é\x00", Route: orders})
+	later := s.Clock.Now()
+	ids := []string{"unknown", "", "é\x00"}
+	for _, c := range claims {
+		ids = append(ids, c.Event.ID)
+	}
+	want := map[string]contract.Standing{
+		again: stands(delivery.Waiting, later), elsewhere: stands(delivery.Delivered, first), claims[2].Event.ID: stands(delivery.DeadState, first),
+		claims[3].Event.ID: stands(delivery.Waiting, first), claims[4].Event.ID: stands(delivery.Waiting, first), "é\x00": stands(delivery.Waiting, later),
+	}
+	for _, c := range []struct {
+		route string
+		ids   []string
+		want  map[string]contract.Standing
+	}{
+		{orders, ids, want},
+		{"another", ids, map[string]contract.Standing{elsewhere: stands(delivery.Waiting, later)}},
+		{"none", ids, map[string]contract.Standing{}},
+		{orders, nil, map[string]contract.Standing{}},
+	} {
+		got, err := st.Standings(s.ctx, c.route, c.ids)
+		s.check(err)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			s.Fatalf("of route %s (-want +got):\n%s", c.route, diff)
+		}
+	}
+}
+
+func stands(state delivery.State, accepted time.Time) contract.Standing {
+	return contract.Standing{State: state, Accepted: accepted}
 }
 
 // auditFinds tampers with a clean store and expects the audit to say so.
