@@ -31,6 +31,13 @@ func (w *world) Quantity(context.Context, string) (int, error) {
 	return w.now, w.err
 }
 
+// scaled is what has been asked for.
+func (w *world) scaled() []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.asked)
+}
+
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,47 +103,47 @@ func TestScaler_FollowsWhatLasts(t *testing.T) {
 		pass(50 * time.Second)
 		w.set(func() { w.load.Arrivals = 2 })
 		pass(5 * time.Minute)
-		if len(w.asked) != 0 {
-			t.Fatalf("a spike has scaled to %v", w.asked)
+		if len(w.scaled()) != 0 {
+			t.Fatalf("a spike has scaled to %v", w.scaled())
 		}
 		w.set(func() { w.load.Arrivals = 6 }) // lasts, but 4 is what every look agrees to
 		pass(20 * time.Second)
 		w.set(func() { w.load.Arrivals = 4 })
 		pass(50 * time.Second)
-		if !slices.Equal(w.asked, []int{4}) {
-			t.Fatalf("scaled to %v, want 4", w.asked)
+		if !slices.Equal(w.scaled(), []int{4}) {
+			t.Fatalf("scaled to %v, want 4", w.scaled())
 		}
 		w.set(func() { w.load.Arrivals = 100 }) // at once after that: cool, then the ceiling
 		pass(2 * time.Minute)
-		if len(w.asked) != 1 {
-			t.Fatalf("scaled to %v while it cools", w.asked)
+		if len(w.scaled()) != 1 {
+			t.Fatalf("scaled to %v while it cools", w.scaled())
 		}
 		if why := s.Status()[0].Why; !strings.Contains(why, "nothing is changed for another") {
 			t.Errorf("why: %s", why)
 		}
 		pass(90 * time.Second)
-		if !slices.Equal(w.asked, []int{4, 6}) {
-			t.Fatalf("scaled to %v, want the ceiling", w.asked)
+		if !slices.Equal(w.scaled(), []int{4, 6}) {
+			t.Fatalf("scaled to %v, want the ceiling", w.scaled())
 		}
 		w.set(func() { w.load.Arrivals, w.load.Waiting = 0, 0 })
 		pass(9 * time.Minute)
-		if len(w.asked) != 2 {
-			t.Fatalf("scaled down to %v too early", w.asked)
+		if len(w.scaled()) != 2 {
+			t.Fatalf("scaled down to %v too early", w.scaled())
 		}
 		w.set(func() { w.load.Arrivals = 3 }) // short of nothing, but more than before: down to what was wanted most
 		pass(20 * time.Second)
 		w.set(func() { w.load.Arrivals = 0 })
 		pass(time.Minute)
-		if !slices.Equal(w.asked, []int{4, 6, 3}) {
-			t.Fatalf("scaled to %v, want 3", w.asked)
+		if !slices.Equal(w.scaled(), []int{4, 6, 3}) {
+			t.Fatalf("scaled to %v, want 3", w.scaled())
 		}
 		pass(14 * time.Minute)
-		if !slices.Equal(w.asked, []int{4, 6, 3, 1}) {
-			t.Fatalf("scaled to %v, want the floor", w.asked)
+		if !slices.Equal(w.scaled(), []int{4, 6, 3, 1}) {
+			t.Fatalf("scaled to %v, want the floor", w.scaled())
 		}
 		pass(time.Hour)
-		if len(w.asked) != 4 {
-			t.Fatalf("scaled below the floor: %v", w.asked)
+		if len(w.scaled()) != 4 {
+			t.Fatalf("scaled below the floor: %v", w.scaled())
 		}
 	})
 }
@@ -175,8 +182,8 @@ func TestScaler_LeavesAlone(t *testing.T) {
 					pass(10 * time.Second)
 					said += s.Status()[0].Why + "\n"
 				}
-				if len(w.asked) > 0 || !strings.Contains(said, c.why) {
-					t.Errorf("scaled to %v, said %s", w.asked, s.Status()[0].Why)
+				if len(w.scaled()) > 0 || !strings.Contains(said, c.why) {
+					t.Errorf("scaled to %v, said %s", w.scaled(), s.Status()[0].Why)
 				}
 			})
 		})
@@ -193,12 +200,12 @@ func TestScaler_TakesOver(t *testing.T) {
 		pass(time.Hour)
 		w.set(func() { w.lead = true })
 		pass(2 * time.Minute)
-		if len(w.asked) > 0 {
-			t.Fatalf("scaled at once: %v", w.asked)
+		if len(w.scaled()) > 0 {
+			t.Fatalf("scaled at once: %v", w.scaled())
 		}
 		pass(90 * time.Second)
-		if !slices.Equal(w.asked, []int{6}) || !s.Status()[0].Acting {
-			t.Fatalf("scaled to %v, %+v", w.asked, s.Status())
+		if !slices.Equal(w.scaled(), []int{6}) || !s.Status()[0].Acting {
+			t.Fatalf("scaled to %v, %+v", w.scaled(), s.Status())
 		}
 		w.set(func() { w.lead = false })
 		pass(10 * time.Second)
