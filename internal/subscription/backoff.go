@@ -10,6 +10,7 @@ import (
 type backoff struct {
 	first, limit time.Duration
 	step         int
+	last         time.Duration
 }
 
 func (b *backoff) reset() { b.step = 0 }
@@ -26,7 +27,8 @@ func (b *backoff) next() time.Duration {
 	}
 	b.step++
 	floor := b.first / 10
-	return floor + rand.N(bound-floor+1)
+	b.last = floor + rand.N(bound-floor+1)
+	return b.last
 }
 
 // sleep waits for d and reports whether it did so in full.

@@ -152,3 +152,25 @@ func onlyGap(t *testing.T, r *rig) subscription.Gap {
 	}
 	return gaps[0]
 }
+
+// A source that cuts a stream every few seconds, and serves it in between, is not
+// left alone for longer and longer.
+func TestSubscriber_CutAgainAndAgainItComesBackSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, subscription.Config{})
+		r.start()
+		all := published(0, 30)
+		for i := range all {
+			r.bus.Publish(all[i])
+			r.wantStored("orders", all[:i+1])
+			time.Sleep(8 * time.Second)
+			r.bus.Break(errors.New("reset"))
+			time.Sleep(8 * time.Second)
+			if r.bus.Streams() != 1 {
+				t.Fatalf("8 s after cut %d there is no stream: %+v", i+1, r.sub.Status())
+			}
+		}
+		r.halt()
+	})
+}

@@ -154,7 +154,9 @@ func (t *tenure) connectLoop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if served && time.Since(began) >= t.cfg.HealthyAfter {
+		// One that stood for as long as it was waited for has earned a short wait, too:
+		// a source that cuts every few seconds is not left alone for longer and longer.
+		if lasted := time.Since(began); served && (lasted >= t.cfg.HealthyAfter || lasted >= max(t.wait.last, time.Second)) {
 			t.wait.reset()
 		}
 		if errors.Is(err, errRefillDue) {

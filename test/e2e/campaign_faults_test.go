@@ -119,7 +119,8 @@ func (c *campaign) refused(name string) {
 	c.settle()
 	c.fault(name, 1)
 	c.org.must(http.MethodPost, "streams/reset", struct{}{})
-	eventually(c.t, 30*time.Second, func() bool { return c.struck(name) }, func() string { return "no position was refused" })
+	// Streams that were cut again and again are waited for, a minute at most.
+	eventually(c.t, 90*time.Second, func() bool { return c.struck(name) }, func() string { return "no position was refused" })
 }
 
 func (c *campaign) move(drop bool) {

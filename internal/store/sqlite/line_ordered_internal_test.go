@@ -45,7 +45,7 @@ func none(int) bool { return false }
 // together lies together.
 func TestOrderedLine_LanesKeepTogether(t *testing.T) {
 	t.Parallel()
-	const events = 40 * delivery.Lanes * 10
+	const events = 10 * delivery.Lanes * 10
 	rare := func(lane int) bool { return lane%2 == 0 }
 	l := newOrderedLine(events)
 	fill(l, events, rare)
@@ -61,13 +61,14 @@ func TestOrderedLine_LanesKeepTogether(t *testing.T) {
 // Lanes that do not move, or have far more to do, hold nobody back.
 func TestOrderedLine_AStuckLaneHoldsNobodyBack(t *testing.T) {
 	t.Parallel()
-	const events = 400 * delivery.Lanes
+	const perLane = 100
+	const events = perLane * delivery.Lanes
 	for _, few := range []int{1, 15} {
 		stuck := func(lane int) bool { return lane < few }
 		l := newOrderedLine(events)
 		fill(l, events, none)
-		if _, ended := work(l, stuck); ended != events-few*400 {
-			t.Errorf("%d lanes stuck: %d events ended, want %d", few, ended, events-few*400)
+		if _, ended := work(l, stuck); ended != events-few*perLane {
+			t.Errorf("%d lanes stuck: %d events ended, want %d", few, ended, events-few*perLane)
 		}
 	}
 	l := newOrderedLine(events)
@@ -77,7 +78,7 @@ func TestOrderedLine_AStuckLaneHoldsNobodyBack(t *testing.T) {
 			l.lanes[i].queue = nil
 		}
 	}
-	if _, ended := work(l, func(lane int) bool { return lane < 20 }); ended != 20*400 {
-		t.Errorf("20 of 40 lanes stuck: %d events ended, want %d", ended, 20*400)
+	if _, ended := work(l, func(lane int) bool { return lane < 20 }); ended != 20*perLane {
+		t.Errorf("20 of 40 lanes stuck: %d events ended, want %d", ended, 20*perLane)
 	}
 }
