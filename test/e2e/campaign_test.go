@@ -49,10 +49,10 @@ func TestCampaign_NothingIsLostInSilence(t *testing.T) {
 		postgres                bool // with two gateways
 		rounds                  int
 	}{
-		{"SQLite, pubsub, refilled from the outbox", "pubsub", fromOutbox, false, 11},
-		{"SQLite, cometd", "cometd", fromNowhere, false, 11},
-		{"PostgreSQL, two gateways, pubsub", "pubsub", fromNowhere, true, 6},
-		{"PostgreSQL, two gateways, cometd, refilled by a statement", "cometd", fromSOQL, true, 6},
+		{"SQLite, pubsub, refilled from the outbox", "pubsub", fromOutbox, false, 8},
+		{"SQLite, cometd", "cometd", fromNowhere, false, 8},
+		{"PostgreSQL, two gateways, pubsub", "pubsub", fromNowhere, true, 5},
+		{"PostgreSQL, two gateways, cometd, refilled by a statement", "cometd", fromSOQL, true, 5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

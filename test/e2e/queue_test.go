@@ -23,7 +23,7 @@ const (
 	// queueEventsEnv sets how many events go through the broker's trouble: 100000 for
 	// the long form.
 	queueEventsEnv = "SALLYPORT_QUEUE_EVENTS"
-	queueEvents    = 20_000
+	queueEvents    = 12_000
 )
 
 // queuedEvents is how many events TestQueue_LosesNothing sends, whole batches.
