@@ -29,7 +29,7 @@ const (
 // fills to its limit, callers are told to wait, neither the gateway nor the broker grows
 // beyond its bounds, and all that was accepted arrives.
 func TestQueue_AFloodIsHeldBack(t *testing.T) {
-	last := 5 * time.Second
+	last := 8 * time.Second
 	if text := os.Getenv(floodEnv); text != "" {
 		var err error
 		if last, err = time.ParseDuration(text); err != nil {
